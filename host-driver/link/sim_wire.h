@@ -3,9 +3,15 @@
  * How a simulated link is carried: bus transactions over a Unix SOCK_SEQPACKET socket.
  *
  * mpdisk-sim listens on DIR/port<N>.sock, one host each; a second connection is refused with EBUSY
- * in its hello. The host sends SIM_HELLO with a memfd (SCM_RIGHTS) of SIM_BULK_SIZE bytes: the bulk
- * area, which carries the data of transfers above 4 bytes. A packet is an array of 1..SIM_BATCH
- * records. Commands of one port are carried out in order, in simulated time.
+ * in its hello. The host sends SIM_HELLO with a memfd (SCM_RIGHTS) of SIM_BULK_SIZE bytes, sealed
+ * against shrinking (F_SEAL_SHRINK): the bulk area, which carries the data of transfers above 4
+ * bytes. A packet is an array of 1..SIM_BATCH records.
+ *
+ * Commands of one port are carried out in order, in simulated time, each as one bus transaction of
+ * at most 4096 bytes inside a 4 KiB page of the port window. Records with a cookie are answered in
+ * that order, so an answer says that everything before it is done. SIM_IRQ records stand between
+ * the answers where they belong in time. After a close everything sent before is still carried out;
+ * then the link goes down. A host that breaks a rule is dropped.
  */
 #ifndef MPDISK_SIM_WIRE_H
 #define MPDISK_SIM_WIRE_H
@@ -17,14 +23,17 @@
 #define SIM_BULK_SIZE (4u << 20)
 
 enum sim_op {
-	SIM_HELLO = 1, /* host -> sim: data = SIM_VERSION, with the memfd; sim -> host: status, data
-			  = port */
-	SIM_WRITE, /* host -> sim: len 4: data; else bulk[bulk_off .. +len). Answered by SIM_WRITTEN
-		      only if cookie != 0 */
-	SIM_READ, /* host -> sim: answered by SIM_DATA when carried out; len > 4: into bulk[bulk_off
-		     ..) */
-	SIM_DATA, /* sim -> host */
-	SIM_WRITTEN, /* sim -> host: the write, and so its part of the bulk area, is done */
+	/* host -> sim: data = SIM_VERSION, with the memfd;
+	 * sim -> host: status, data = SIM_VERSION << 16 | port */
+	SIM_HELLO = 1,
+	/* host -> sim: len 4: data; else bulk[bulk_off .. +len), which the host leaves alone until
+	 * this or a later command has been answered. Answered by SIM_WRITTEN if cookie != 0. */
+	SIM_WRITE,
+	/* host -> sim: cookie != 0; answered by SIM_DATA when carried out: data, or for len > 4
+	 * bulk[bulk_off .. +len) */
+	SIM_READ,
+	SIM_DATA,    /* sim -> host */
+	SIM_WRITTEN, /* sim -> host */
 	SIM_IRQ,     /* sim -> host: the port's interrupt rose (data 1) or fell (data 0) */
 };
 
