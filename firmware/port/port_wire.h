@@ -25,16 +25,18 @@
 #define PORT_SQE_TAG(e) ((e)&0xffu)
 #define PORT_SQE_KIND(e) ((e) >> 8 & 0xffu)
 #define PORT_SQE_REQUEST 0u /* the tag's cell holds a FUSE request */
-#define PORT_SQE_RELEASE 1u /* the host has done with the reply slots of this tag; no completion   \
-			     */
+#define PORT_SQE_RELEASE                                                                           \
+	1u /* the host has done with the reply slots of this tag; no completion                    \
+	    */
 
 /* A completion entry: the tag in bits 7:0, the kind in bits 15:8. */
 #define PORT_CQE(tag, kind) ((uint32_t)(tag) | (uint32_t)(kind) << 8)
 #define PORT_CQE_TAG(e) ((e)&0xffu)
 #define PORT_CQE_KIND(e) ((e) >> 8 & 0xffu)
-#define PORT_CQE_REPLY 0u   /* the tag's cell holds the reply (message_len 0: there is none) */
-#define PORT_CQE_INVALID 1u /* the cell was not a message the device could read; nothing was done  \
-			     */
+#define PORT_CQE_REPLY 0u /* the tag's cell holds the reply (message_len 0: there is none) */
+#define PORT_CQE_INVALID                                                                           \
+	1u /* the cell was not a message the device could read; nothing was done                   \
+	    */
 
 /*
  * A cell carries the request one way and its reply the other way.

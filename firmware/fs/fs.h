@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The filesystem as its users see it: one function per FUSE low-level operation. Every function is
+ * one transaction (its own tx_begin .. tx_commit), takes the acting user from x->cred, and returns
+ * 0 (or a count) or a negative errno of platform/errno.h: -EUCLEAN for corruption on the medium,
+ * -ESTALE for a node whose inode is gone, -EROFS on a read-only filesystem. Permission to act is
+ * the host's kernel's business (default_permissions); what only the filesystem can know is checked
+ * here (sticky deletion is the kernel's, immutable/append flags, link limits, names, types are
+ * ours).
+ *
+ * Names are not NUL-terminated: pointer and length, 1..255 bytes, no '/' and no NUL inside, else
+ * -EINVAL / -ENAMETOOLONG. "." and ".." are accepted by fs_lookup only.
+ */
+#ifndef MPDISK_FS_H
+#define MPDISK_FS_H
+
+#include "pool/exec.h"
+
+#define FS_ROOT ((node_t)2) /* generation 0: the root is never freed */
+
+struct fs_attr {
+	node_t node;
+	u64 size;   /* bytes */
+	u64 blocks; /* 512-byte units */
+	struct plat_time atime, mtime, ctime, crtime;
+	u32 mode;
+	u32 nlink;
+	u32 uid;
+	u32 gid;
+	u32 rdev; /* new_encode_dev() form, as FUSE carries it */
+};
+
+struct fs_name {
+	const char *s;
+	u32 len;
+};
+
+/* Which fields fs_setattr changes. */
+#define FS_SET_MODE 0x001u
+#define FS_SET_UID 0x002u
+#define FS_SET_GID 0x004u
+#define FS_SET_SIZE 0x008u
+#define FS_SET_ATIME 0x010u
+#define FS_SET_MTIME 0x020u
+#define FS_SET_ATIME_NOW 0x040u
+#define FS_SET_MTIME_NOW 0x080u
+#define FS_SET_CTIME 0x100u
+#define FS_KILL_SUIDGID 0x200u /* clear setuid, and setgid where group-executable */
+struct fs_setattr {
+	u32 valid;
+	u32 mode;
+	u32 uid;
+	u32 gid;
+	u64 size;
+	struct plat_time atime, mtime, ctime;
+};
+
+/* ---- mounting (fs/super.c) */
+struct fs_mount_opts {
+	bool read_only;
+	bool ignore_dirty; /* read-only, for looking at a broken image */
+};
+
+/* Mounts the medium of x->plat into the pool, which must be formatted and not sealed (seals it).
+ * The reason for a refusal is logged. -EMEDIUMTYPE: not ext4 or block size other than 4096;
+ * -EOPNOTSUPP: a feature that is not supported, by name; -EUCLEAN: checksum, truncated image,
+ * nonsense; -EBUSY: the journal needs recovery: run e2fsck; -ENOMEM: no room in the pool; -EROFS:
+ * read-only medium and not asked for read_only. */
+int warn_unused fs_mount(struct exec *x, const struct fs_mount_opts *opts);
+/* Writes everything back, marks the filesystem clean. Open files are released. */
+int warn_unused fs_unmount(struct exec *x);
+int warn_unused fs_sync(struct exec *x);
+
+struct fs_statfs {
+	u64 blocks, bfree, bavail; /* 4 KiB */
+	u64 files, ffree;
+	u32 namelen;
+};
+int warn_unused fs_statfs(struct exec *x, struct fs_statfs *out);
+
+/* ---- names (fs/namei.c) */
+int warn_unused fs_lookup(struct exec *x, node_t dir, struct fs_name name, struct fs_attr *out);
+/* mode: type and permission bits, umask already applied by the caller unless the directory has a
+ * default ACL: pass the raw mode and x->cred.umask. rdev for devices. The new inode is opened once
+ * (fs_open count) if `open`. */
+int warn_unused fs_mknod(struct exec *x, node_t dir, struct fs_name name, u32 mode, u32 rdev,
+			 bool open, struct fs_attr *out);
+int warn_unused fs_mkdir(struct exec *x, node_t dir, struct fs_name name, u32 mode,
+			 struct fs_attr *out);
+int warn_unused fs_symlink(struct exec *x, node_t dir, struct fs_name name, struct fs_name target,
+			   struct fs_attr *out);
+int warn_unused fs_link(struct exec *x, node_t node, node_t dir, struct fs_name name,
+			struct fs_attr *out);
+int warn_unused fs_unlink(struct exec *x, node_t dir, struct fs_name name);
+int warn_unused fs_rmdir(struct exec *x, node_t dir, struct fs_name name);
+#define FS_RENAME_NOREPLACE 1u
+#define FS_RENAME_EXCHANGE 2u
+int warn_unused fs_rename(struct exec *x, node_t olddir, struct fs_name oldname, node_t newdir,
+			  struct fs_name newname, u32 flags);
+/* An unnamed regular file in dir's filesystem, on the orphan list, opened once. */
+int warn_unused fs_tmpfile(struct exec *x, node_t dir, u32 mode, struct fs_attr *out);
+/* Bytes of the target put into buf (size at least 4096), not terminated. */
+int warn_unused fs_readlink(struct exec *x, node_t node, void *buf, u32 size);
+
+/* One entry for the caller. `next` is the position behind it: any readdir may continue there. attr
+ * only if wanted. Returns true to go on, false when the caller has no room (the entry is not
+ * consumed). */
+struct fs_dirent {
+	struct fs_name name;
+	u64 next;
+	u32 ino;
+	u32 type;                   /* mode >> 12, as DT_* */
+	const struct fs_attr *attr; /* NULL unless asked for; not for "." and ".." */
+};
+typedef bool (*fs_filldir)(void *arg, const struct fs_dirent *entry);
+/* Positions are stable across inserts and removals (hash order in htree directories, as ext4 does).
+ * A directory that is changed meanwhile shows every entry that existed all the time exactly once.
+ */
+int warn_unused fs_readdir(struct exec *x, node_t dir, u64 pos, bool want_attr, fs_filldir fill,
+			   void *arg);
+
+/* ---- inodes (fs/inode.c) */
+int warn_unused fs_getattr(struct exec *x, node_t node, struct fs_attr *out);
+int warn_unused fs_setattr(struct exec *x, node_t node, const struct fs_setattr *set,
+			   struct fs_attr *out);
+/* An open file holds its inode: unlinked, it lives until the last release. */
+int warn_unused fs_open(struct exec *x, node_t node, bool truncate, struct fs_attr *out);
+int warn_unused fs_release(struct exec *x, node_t node);
+
+/* ---- file data (fs/file.c) */
+/* A run of bytes within one frame. */
+struct fs_seg {
+	fno_t frame;
+	u16 offset;
+	u16 len; /* bytes, 1..4096 */
+};
+#define FS_IO_MAX (128u << 10)
+#define FS_IO_SEGS 33u
+
+/* Zero-copy read: fills segs with pinned frames that hold the bytes [pos, pos+len) of the file up
+ * to its end (one seg per page, in order, holes are the zero frame), reading ahead from the medium.
+ * Returns the bytes (short only at end of file); the caller unpins every frame when the host is
+ * done with it. */
+int warn_unused fs_read(struct exec *x, node_t node, u64 pos, u32 len, struct fs_seg *segs,
+			u32 *nsegs);
+
+/* Zero-copy write: segs hold the bytes, in pinned ANON frames that the caller owns. A seg that
+ * covers a whole page of the file (offset 0, len 4096, pos aligned there) is taken over: its frame
+ * becomes the page (the pin passes to the cache) and segs[i].frame is replaced by a frame the
+ * caller now owns instead (pinned, undefined content). Others are copied. append: pos is ignored,
+ * data goes to the end of the file as it is under the inode's lock; kill_suid as FS_KILL_SUIDGID.
+ * Returns bytes written (short only on ENOSPC after some were). *pos is set to where the data went.
+ */
+#define FS_WRITE_APPEND 1u
+#define FS_WRITE_KILL_SUIDGID 2u
+int warn_unused fs_write(struct exec *x, node_t node, u64 *pos, u32 flags, struct fs_seg *segs,
+			 u32 nsegs);
+
+#define FS_FALLOC_KEEP_SIZE 1u
+#define FS_FALLOC_PUNCH_HOLE 2u
+#define FS_FALLOC_ZERO_RANGE 16u
+int warn_unused fs_fallocate(struct exec *x, node_t node, u32 mode, u64 pos, u64 len);
+#define FS_SEEK_DATA 3u
+#define FS_SEEK_HOLE 4u
+int warn_unused fs_lseek(struct exec *x, node_t node, u64 pos, u32 whence, u64 *out);
+/* Returns bytes copied through *copied; overlapping ranges of one file: -EINVAL. */
+int warn_unused fs_copy_range(struct exec *x, node_t in, u64 in_pos, node_t out, u64 out_pos,
+			      u64 len, u64 *copied);
+int warn_unused fs_fsync(struct exec *x, node_t node, bool data_only);
+
+/* ---- extended attributes (fs/xattr.c): name with its prefix ("user.x"); size 0: returns the size
+ * needed */
+int warn_unused fs_getxattr(struct exec *x, node_t node, struct fs_name name, void *value,
+			    u32 size);
+#define FS_XATTR_CREATE 1u
+#define FS_XATTR_REPLACE 2u
+int warn_unused fs_setxattr(struct exec *x, node_t node, struct fs_name name, const void *value,
+			    u32 size, u32 flags);
+int warn_unused fs_listxattr(struct exec *x, node_t node, void *list, u32 size);
+int warn_unused fs_removexattr(struct exec *x, node_t node, struct fs_name name);
+
+#endif

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Inodes: the cache of inode slots over the inode table's buffers. Owner: inode.c.
+ *
+ * The on-medium inode in its buffer is the only copy of the attributes; a slot adds the lock and
+ * what is volatile. Slots are type-stable: they never become anything else. A slot in use pins the
+ * buffer of its inode table block.
+ */
+#ifndef MPDISK_FS_INODE_H
+#define MPDISK_FS_INODE_H
+
+#include "fs/fs.h"
+#include "fs/super.h"
+#include "pool/lock.h"
+#include "pool/tx.h"
+
+#define INODE_DEAD 0x1u   /* freed on the medium; the slot goes when the last pin goes */
+#define INODE_ORPHAN 0x2u /* on the orphan list */
+
+struct inode {             /* 192 bytes */
+	u32 lock;          /* RANK_INODE lock word */
+	ino_no_t ino;      /* [icache_lock; immutable while pinned] 0: slot is free */
+	u32 generation;    /* [same] */
+	u32 flags;         /* [inode lock] INODE_* */
+	u32 pins;          /* [icache_lock] executors using it now, plus 1 while opens > 0 */
+	u32 opens;         /* [inode lock] */
+	fno_t itable;      /* [immutable while pinned] buffer, pinned */
+	u32 itable_offset; /* [immutable while pinned] of the inode in it */
+	ref_t hash_next;   /* [icache_lock] */
+	ref_t lru_next;    /* [icache_lock]; next free slot */
+	ref_t lru_prev;    /* [icache_lock] */
+	ref_t orphan_next; /* [orphan_lock] */
+	ref_t orphan_prev; /* [orphan_lock] */
+	u32 pages_lock;    /* RANK_HASH-level mini lock of the page list; owner frame.c */
+	fno_t pages;       /* [pages_lock] first cached page */
+	u32 npages;        /* [pages_lock] */
+	u32 ndirty;        /* atomic: dirty pages */
+	s32 io_error;      /* atomic: error of a background write, not yet reported */
+	/* one cached extent [inode lock for writing, or under seq], owner extent.c */
+	u32 ext_seq;
+	u32 ext_lblk;
+	u32 ext_len; /* 0: none */
+	u32 ext_unwritten;
+	blkno_t ext_pblk;
+	/* directories, owner dir.c/htree.c [inode lock] */
+	u32 dir_hint;      /* block in which the last entry was put */
+	u32 dir_free_hint; /* bytes known free there */
+	/* allocation, owner alloc.c [inode lock] */
+	blkno_t last_pblk; /* where the last block of this file went */
+	/* readahead, owner file.c: a hint, unlocked */
+	u32 ra_next;
+	u32 ra_window;
+	u32 reserved[18];
+};
+_Static_assert(sizeof(struct inode) == 192, "struct inode");
+
+static inline struct ext4_inode *inode_raw(const struct exec *x, const struct inode *inode)
+{
+	return (struct ext4_inode *)((u8 *)frame_data(x, frame_of(x, inode->itable)) +
+				     inode->itable_offset);
+}
+
+static inline node_t inode_node(const struct inode *inode)
+{
+	/* the root's generation is shown as 0: its node id is constant */
+	return inode->ino == EXT4_ROOT_INO ? FS_ROOT : (node_t)inode->generation << 32 | inode->ino;
+}
+
+static inline u64 inode_size(const struct ext4_inode *raw)
+{
+	return raw->i_size_lo | (u64)raw->i_size_high << 32;
+}
+
+static inline bool inode_is_dir(const struct ext4_inode *raw)
+{
+	return (raw->i_mode & EXT4_S_IFMT) == EXT4_S_IFDIR;
+}
+
+static inline bool inode_is_reg(const struct ext4_inode *raw)
+{
+	return (raw->i_mode & EXT4_S_IFMT) == EXT4_S_IFREG;
+}
+
+/* The slot of an inode, pinned; reads and checks the inode table if it is not cached. By number:
+ * any generation (a directory entry named it). -EUCLEAN: free, deleted or nonsense inode (logged;
+ * range-checked first). -ENOMEM: every slot is pinned. */
+int warn_unused inode_get(struct exec *x, ino_no_t ino, struct inode **out);
+/* By node id: -ESTALE when it is gone or of another generation. Does not lock. */
+int warn_unused inode_get_node(struct exec *x, node_t node, struct inode **out);
+/* Drops the pin. May be called inside or after a tx. The last pin of an unlinked inode that is not
+ * open frees it on the medium (inode_evict, its own transactions): so call it with no tx open,
+ * after tx_end. */
+void inode_put(struct exec *x, struct inode *inode);
+
+/* get_node + lock + still-alive check (-ESTALE), inside an open tx; the pin is the caller's. */
+int warn_unused inode_lock_write(struct exec *x, struct inode *inode);
+int warn_unused inode_lock_read(struct exec *x, struct inode *inode);
+
+/* For a tx that changes the inode (locked for writing): saves it, marks its buffer edited and its
+ * checksum to be made. Once per tx is enough, more do no harm. */
+int warn_unused inode_edit(struct exec *x, struct inode *inode, struct ext4_inode **raw);
+
+/* A new inode near `parent`, inside the open tx: allocated, initialised (mode, owner from x->cred
+ * with setgid inheritance, times, extent header for files/dirs, i_extra_isize, generation), links 1
+ * (2 for a directory), locked for writing, pinned. -ENOSPC. */
+int warn_unused inode_new(struct exec *x, struct inode *parent, u32 mode, u32 rdev,
+			  struct inode **out);
+
+/* Size of links: changes i_links_count with ext4's dir_nlink rule; does not touch times. */
+int warn_unused inode_link_add(struct exec *x, struct inode *inode, s32 delta);
+/* Puts an inode without links on the orphan list / takes it off. Inside the tx, inode locked for
+ * writing. */
+int warn_unused orphan_add(struct exec *x, struct inode *inode);
+int warn_unused orphan_del(struct exec *x, struct inode *inode);
+/* At mount: finishes deletion and truncation of the inodes on the medium's orphan list. */
+int warn_unused orphan_cleanup(struct exec *x);
+
+#define INODE_ATIME 1u
+#define INODE_MTIME 2u
+#define INODE_CTIME 4u
+/* Sets the named times of a raw inode that is saved already to x->now. */
+void inode_touch(struct exec *x, struct ext4_inode *raw, u32 which);
+void inode_set_time(u32 *sec, u32 *extra, struct plat_time t);
+struct plat_time inode_get_time(u32 sec, u32 extra);
+/* Fills the attributes of a locked inode. */
+void inode_attr(struct exec *x, const struct inode *inode, struct fs_attr *out);
+void inode_set_size(struct ext4_inode *raw, u64 size);
+/* i_blocks in 512-byte units, huge_file aware. The inode is saved already. */
+u64 inode_blocks(const struct ext4_inode *raw);
+void inode_add_blocks(struct ext4_inode *raw, s64 blocks4k);
+/* crc32c seed of the inode's extent, directory and xattr structures. */
+u32 inode_csum_seed(struct exec *x, const struct inode *inode);
+
+/* icache at mount and unmount */
+int warn_unused icache_init(struct exec *x);
+void icache_drop_all(struct exec *x);
+
+#endif

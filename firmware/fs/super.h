@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The mounted filesystem: what is known of the medium, in the pool, and errors on it. Owner:
+ * super.c. */
+#ifndef MPDISK_FS_SUPER_H
+#define MPDISK_FS_SUPER_H
+
+#include "format/ext4.h"
+#include "pool/exec.h"
+#include "pool/frame.h"
+
+struct group {           /* 32 bytes, per block group: volatile state of its allocator */
+	u32 lock;        /* RANK_GROUP lock word */
+	u32 free_blocks; /* [lock] copy of the descriptor's */
+	u32 free_inodes; /* [lock] */
+	u32 used_dirs;   /* [lock] */
+	u32 block_hint;  /* [lock] first bit that may be free */
+	u32 inode_hint;  /* [lock] */
+	u32 flags;       /* [lock] EXT4_BG_* */
+	u32 reserved;
+};
+
+struct fs {
+	u32 rename_lock; /* RANK_RENAME */
+	u32 orphan_lock; /* RANK_ORPHAN */
+	u32 xattr_lock;  /* RANK_XATTR */
+	u32 super_lock;  /* RANK_SUPER */
+	u32 icache_lock; /* RANK_ICACHE: inode hash chains, LRU and free list */
+	u32 read_only;   /* atomic: by option, or after an error (errors=remount-ro) */
+	u32 error_count; /* atomic */
+	u32 ngroups;     /* the rest: [immutable after mount] unless said otherwise */
+	u32 first_data_block;
+	u32 blocks_per_group;
+	u32 inodes_per_group;
+	u32 inodes_count;
+	u32 inode_size;
+	u32 inodes_per_block;
+	u32 desc_size;
+	u32 descs_per_block;
+	u32 want_extra_isize;
+	u32 first_ino;
+	u32 log_groups_per_flex;
+	u32 feature_compat, feature_incompat, feature_ro_compat;
+	u32 csum_seed; /* crc32c(~0, uuid) or s_checksum_seed */
+	u32 hash_seed[4];
+	u32 hash_version; /* default htree hash, unsigned variant already applied */
+	blkno_t blocks_count;
+	blkno_t reserved_blocks;
+	u32 resuid, resgid;
+	fno_t super_frame; /* pinned buffer of block 0 */
+	ref_t groups;      /* struct group[ngroups] */
+	/* inode cache, owner inode.c */
+	ref_t inodes; /* struct inode[ninodes] */
+	u32 ninodes;
+	ref_t inode_hash; /* u32[ninode_hash]: ref of the first inode */
+	u32 ninode_hash;
+	ref_t inode_free;     /* [icache_lock] */
+	ref_t inode_lru_head; /* [icache_lock] unpinned, least recently used */
+	ref_t inode_lru_tail; /* [icache_lock] */
+	ref_t orphan_head;    /* [orphan_lock] in-memory list, same order as on the medium */
+	/* dentry cache, owner dcache.c */
+	ref_t dentries;
+	u32 ndentries;
+	ref_t dentry_hash;
+	u32 ndentry_hash;
+	ref_t dentry_locks;
+	/* allocator, owner alloc.c */
+	u32 next_dir_group; /* atomic: where the next top-level directory goes */
+	u32 generation;     /* atomic: next inode generation */
+	u32 dirty_super;    /* atomic */
+	u32 reserved[20];
+};
+
+static inline struct fs *fs_of(const struct exec *x)
+{
+	return exec_ptr(x, x->pool->hdr->fs);
+}
+
+static inline struct ext4_super *fs_super(const struct exec *x)
+{
+	return (struct ext4_super *)((u8 *)frame_data(x, frame_of(x, fs_of(x)->super_frame)) +
+				     EXT4_SUPER_OFFSET);
+}
+
+static inline struct group *fs_group(const struct exec *x, u32 group)
+{
+	return (struct group *)exec_ptr(x, fs_of(x)->groups) + group;
+}
+
+static inline bool fs_has_csum(const struct exec *x)
+{
+	return fs_of(x)->feature_ro_compat & EXT4_RO_METADATA_CSUM;
+}
+
+/* The group's descriptor in its buffer, pinned into *buf (buf_put when done). */
+int warn_unused group_desc(struct exec *x, u32 group, struct frame **buf,
+			   struct ext4_group_desc **desc);
+
+static inline blkno_t desc_block_bitmap(const struct ext4_group_desc *d, u32 desc_size)
+{
+	return d->bg_block_bitmap_lo | (desc_size >= 64 ? (u64)d->bg_block_bitmap_hi << 32 : 0);
+}
+
+static inline blkno_t desc_inode_bitmap(const struct ext4_group_desc *d, u32 desc_size)
+{
+	return d->bg_inode_bitmap_lo | (desc_size >= 64 ? (u64)d->bg_inode_bitmap_hi << 32 : 0);
+}
+
+static inline blkno_t desc_inode_table(const struct ext4_group_desc *d, u32 desc_size)
+{
+	return d->bg_inode_table_lo | (desc_size >= 64 ? (u64)d->bg_inode_table_hi << 32 : 0);
+}
+
+/* Corruption was found: logs it (what, inode, block), fills the superblock's error fields and the
+ * ERROR state, turns the filesystem read-only. Always returns -EUCLEAN. Callable with locks held
+ * (it takes none in the way: the fields are written under a mini). */
+int fs_corrupt(struct exec *x, const char *what, ino_no_t ino, blkno_t block);
+
+/* -EROFS if the filesystem is read-only, else 0: first thing of every operation that changes
+ * something. */
+int warn_unused fs_writable(struct exec *x);
+
+/* Whether [block, block+count) lies on the medium and outside the fixed metadata (superblock copies
+ * excluded from the check's cost: bounds and group 0..n bitmaps/tables of the block's own group).
+ */
+bool fs_block_valid(struct exec *x, blkno_t block, u64 count);
+
+#endif

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Frames: the 4 KiB pages of the pool, and the two caches made of them: buffers (metadata, by
+ * medium block) and pages (file data, by inode and page).
+ *
+ * Invariants
+ *  F1. A frame with pins is neither evicted nor reused.
+ *  F2. A buffer that an open tx has edited (editors > 0) is not written to the medium.
+ *  F3. A dirty page knows its medium block: blocks are allocated before the data is put in the
+ * cache. F4. Checksums are verified when a buffer is read and made when it is written (csum.h),
+ * never between. F5. FRAME_UPTODATE is set only when the content is whole; who finds it clear waits
+ * on flags.
+ */
+#ifndef MPDISK_FRAME_H
+#define MPDISK_FRAME_H
+
+#include "pool/exec.h"
+
+struct inode;
+
+enum frame_kind { FRAME_FREE, FRAME_BUF, FRAME_PAGE, FRAME_ANON, FRAME_FIXED };
+
+#define FRAME_UPTODATE 0x01u
+#define FRAME_DIRTY 0x02u
+#define FRAME_WRITING 0x04u /* being written to the medium */
+#define FRAME_READING 0x08u
+#define FRAME_ERROR 0x10u /* the last write failed */
+
+/* What kind of checksum a buffer carries: who seals it and with what (fs/csum.c). */
+enum csum_kind {
+	CSUM_NONE = 0,     /* none: symlink targets */
+	CSUM_SUPER,        /* block 0: superblock at byte 1024 */
+	CSUM_GDT,          /* group descriptors; owner = number of the first one in the block */
+	CSUM_BLOCK_BITMAP, /* owner = group; the sum itself lives in the descriptor */
+	CSUM_INODE_BITMAP, /* owner = group */
+	CSUM_ITABLE, /* owner = number of the first inode in the block; csum_mask: which to seal */
+	CSUM_EXTENT, /* owner = inode number, seed */
+	CSUM_DIR,    /* linear or leaf directory block: owner = inode number, seed */
+	CSUM_DX,     /* htree root or node: owner = inode number, seed */
+	CSUM_XATTR,  /* the block number is in the sum */
+};
+
+struct frame {          /* 64 bytes */
+	u32 kind;       /* [owner or hash lock] enum frame_kind */
+	u32 flags;      /* atomic; waited on */
+	u32 pins;       /* atomic */
+	u32 hash_next;  /* [hash lock] fno */
+	u32 key_lo;     /* [immutable while hashed] BUF: block, PAGE: page index */
+	u32 key_hi;     /* [immutable while hashed] BUF: block >> 32, PAGE: inode number */
+	fno_t lru_next; /* [free_lock]; next free frame */
+	fno_t lru_prev; /* [free_lock] */
+	fno_t own_next; /* [inode's pages_lock] pages of one inode */
+	fno_t own_prev; /* [inode's pages_lock] */
+	blkno_t block;  /* BUF, and PAGE with a medium block: where it is written; PAGE 0: a hole,
+			   clean */
+	u16 csum_kind;  /* [set with the first pin] */
+	u16 csum_mask;  /* atomic in its word: inodes of the itable block to seal */
+	u32 csum_owner;
+	u32 csum_seed; /* inode checksum seed for EXTENT, DIR, DX */
+	u32 editors;   /* atomic: open transactions that have edited it */
+};
+
+_Static_assert(sizeof(struct frame) == 64, "struct frame");
+
+static inline fno_t frame_no(const struct exec *x, const struct frame *f)
+{
+	return (fno_t)(f - x->pool->frames);
+}
+
+static inline struct frame *frame_of(const struct exec *x, fno_t fno)
+{
+	return &x->pool->frames[fno];
+}
+
+static inline ref_t frame_ref(const struct exec *x, const struct frame *f)
+{
+	return (ref_t)frame_no(x, f) << BLOCK_SHIFT;
+}
+
+static inline void *frame_data(const struct exec *x, const struct frame *f)
+{
+	return x->pool->base + frame_ref(x, f);
+}
+
+/* ---- any frame */
+/* A pinned FRAME_ANON frame with undefined content; evicts and writes back when none is free.
+ * -ENOMEM. */
+int warn_unused frame_alloc(struct exec *x, struct frame **out);
+void frame_pin(struct exec *x, struct frame *f);
+/* Drops a pin; the last pin of an ANON frame frees it. */
+void frame_unpin(struct exec *x, struct frame *f);
+
+/* ---- buffers: identity of the checksum is given by who knows what the block is */
+struct csum_id {
+	enum csum_kind kind;
+	u32 owner;
+	u32 seed;
+};
+
+/* The block's buffer, pinned, read and verified. -EIO: medium; -EUCLEAN: bad checksum (logged);
+ * -ENOMEM. */
+int warn_unused buf_read(struct exec *x, blkno_t block, struct csum_id id, struct frame **out);
+/* Starts reading blocks [block, block+count) that are not cached yet, without waiting and without
+ * pins. A hint. */
+void buf_readahead(struct exec *x, blkno_t block, u32 count, struct csum_id id);
+/* The buffer of a block that was just allocated: pinned, zeroed, not read. Belongs to the open tx.
+ */
+int warn_unused buf_new(struct exec *x, blkno_t block, struct csum_id id, struct frame **out);
+static inline void buf_put(struct exec *x, struct frame *f)
+{
+	frame_unpin(x, f);
+}
+/* Declares that the open tx edits the buffer: dirty, and not written before the tx ends.
+ * Idempotent. */
+int warn_unused buf_edit(struct exec *x, struct frame *f);
+/* buf_edit + tx_save of bytes [off, off+len); *out points at them, to be changed. */
+int warn_unused buf_save(struct exec *x, struct frame *f, u32 off, u32 len, void **out);
+/* Drops buffers of freed blocks without writing them (called when the blocks are really freed). */
+void buf_forget(struct exec *x, blkno_t block, u32 count);
+
+/* ---- pages: the caller holds the inode's lock (read: find; write: everything else, except that a
+ * reader may add a clean page that it has read: page_add is safe among readers) */
+/* The cached page, pinned and UPTODATE (waits for a read under way), or NULL. */
+struct frame *page_find(struct exec *x, struct inode *inode, lblk_t index);
+/* Puts an ANON frame into the cache as page `index`, with its medium block (0: hole). The frame
+ * keeps the caller's pin. If another executor was first, *f becomes that frame (pinned) and the
+ * caller's is unpinned. -ENOMEM never. uptodate false: the caller reads it now and calls
+ * page_uptodate(). */
+void page_add(struct exec *x, struct inode *inode, lblk_t index, struct frame **f, blkno_t block,
+	      bool uptodate);
+void page_uptodate(struct exec *x, struct frame *f, int error);
+/* Marks a page dirty, its block known (F3). */
+void page_dirty(struct exec *x, struct inode *inode, struct frame *f, blkno_t block);
+/* Takes pages [first, last] out of the cache without writing; pinned frames live on unhashed as
+ * ANON. */
+void page_drop(struct exec *x, struct inode *inode, lblk_t first, lblk_t last);
+/* Writes dirty pages [first, last] of the inode and waits. Errors of earlier background writes are
+ * reported too, once. Contiguous blocks go as one request where frames allow. */
+int warn_unused page_flush(struct exec *x, struct inode *inode, lblk_t first, lblk_t last);
+
+/* ---- the whole cache */
+/* Writes every dirty page, then every dirty buffer (sealed), then flushes the medium. */
+int warn_unused cache_sync(struct exec *x);
+/* One step of the background flusher: writes up to `max` dirty frames older than about 5 s, or any
+ * when dirty frames exceed a quarter of the pool. Returns frames written or a negative errno. */
+int cache_writeback(struct exec *x, u32 max);
+/* After cache_sync at unmount: forgets everything. */
+void cache_drop_all(struct exec *x);
+
+#endif

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Robust locks: 32-bit words in the pool whose owner can be told after its death.
+ *
+ * A lock word: 0 free; bit 31 set: held for writing by the executor in bits 4:0; else bits 24:1:
+ * one bit per executor that holds it for reading (bit = id). Bit 30: somebody waits. Taking: write
+ * the intent into the slot, compare-and-swap, move the intent to the held list. Ranks rise: an
+ * executor that holds rank r takes only ranks > r, or equal where the row of docs/LOCKING.md gives
+ * an order among equals. Debug builds (MPDISK_DEBUG) panic otherwise.
+ */
+#ifndef MPDISK_LOCK_H
+#define MPDISK_LOCK_H
+
+#include "pool/exec.h"
+
+enum lock_rank {
+	RANK_RENAME = 1, /* one: renames that move a directory elsewhere */
+	RANK_INODE,      /* parents before children, else ascending inode number */
+	RANK_ORPHAN,     /* the orphan list: superblock head and i_dtime of the inodes on it */
+	RANK_XATTR,      /* one: reference counts of shared xattr blocks */
+	RANK_SUPER,      /* other superblock fields */
+	RANK_DENTRY,     /* buckets of the dentry hash, ascending address */
+	RANK_GROUP,      /* minis only: allocator of one block group */
+	RANK_ICACHE,     /* minis only: inode hash and its LRU */
+	RANK_HASH,       /* minis only: bucket of the frame hash */
+	RANK_FREE,       /* minis only: frame free list and LRU */
+};
+
+/* Held until the end of the tx. Waits. -EDEADLK only for a lock the executor holds already in the
+ * other mode. Taking a lock again that is held in the same mode (or held for writing, wanted for
+ * reading) is a no-op. */
+int warn_unused lock_write(struct exec *x, u32 *word, enum lock_rank rank);
+int warn_unused lock_read(struct exec *x, u32 *word, enum lock_rank rank);
+bool lock_try_write(struct exec *x, u32 *word, enum lock_rank rank);
+
+/* For minis: held only until lock_drop(). */
+void lock_mini(struct exec *x, u32 *word, enum lock_rank rank);
+bool lock_mini_try(struct exec *x, u32 *word, enum lock_rank rank);
+void lock_drop(struct exec *x, u32 *word);
+
+/* All that the executor holds; called by tx_commit and tx_abort. */
+void lock_release_all(struct exec *x);
+
+#endif

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The pool: one contiguous region that several executors share. Layer: above the platform, below
+ * the filesystem.
+ *
+ * Invariants
+ *  P1. No pointers inside: only ref_t / fno_t, fixed width, little-endian; the same bytes on every
+ * machine. P2. Every structure's size and place is asserted here and hashed into header.abi. P3.
+ * Frame 0 is the header; ref 0 and frame 0 stand for "none". P4. Areas (executor slots, frame
+ * table, hashes, what the filesystem carves) are laid out once by pool_format() and pool_carve();
+ * pool_seal() gives all other frames to the frame allocator.
+ *
+ * Typical use: pool_format(), exec_join(), pool_carve()..., pool_seal(), then frames, buffers, tx.
+ */
+#ifndef MPDISK_POOL_H
+#define MPDISK_POOL_H
+
+#include "platform/types.h"
+
+struct plat;
+struct exec;
+
+#define POOL_MAGIC 0x4C4F5050u /* "PPOL" */
+#define POOL_EXECUTORS 24u     /* executor ids are 1..24: a reader bit each in a lock word */
+#define POOL_UNDO_SIZE 65536u  /* bytes of undo log of an executor */
+#define POOL_HELD 32u          /* locks an executor can hold */
+#define POOL_INFLIGHT 96u      /* in-flight entries of an executor */
+#define POOL_EDITED 64u        /* buffers a tx can edit */
+#define POOL_MIN_SIZE (4u << 20)
+
+struct pool_header {
+	u32 magic;
+	u32 abi;          /* [immutable] hash of the layout: pool_abi() */
+	u32 size;         /* [immutable] bytes of the pool, a multiple of 4096 */
+	u32 nframes;      /* [immutable] */
+	ref_t slots;      /* [immutable] struct exec_slot[POOL_EXECUTORS] */
+	ref_t frames;     /* [immutable] struct frame[nframes] */
+	ref_t hash;       /* [immutable] u32[nhash]: heads of the frame hash chains */
+	u32 nhash;        /* [immutable] a power of two */
+	ref_t hash_locks; /* [immutable] lock words of the hash buckets, nhash / 16 */
+	ref_t fs;         /* [immutable after mount] struct fs: the mounted filesystem */
+	ref_t carve;      /* next byte pool_carve() gives out */
+	u32 sealed;
+	u32 free_lock;      /* lock word of the free list and the LRU */
+	fno_t free_head;    /* [free_lock] */
+	u32 nfree;          /* [free_lock] */
+	fno_t lru_head;     /* [free_lock] least recently used, unpinned or not */
+	fno_t lru_tail;     /* [free_lock] */
+	u32 ndirty;         /* atomic: dirty frames */
+	fno_t zero_frame;   /* [immutable] a frame of zeros, for holes */
+	u32 writeback_word; /* waited on by the flusher */
+	u32 reserved[12];
+};
+
+enum tx_phase {
+	TX_IDLE = 0,
+	TX_OPEN = 1, /* the undo log counts: recovery rolls back, then gives back what was allocated
+		      */
+	TX_COMMITTED = 2, /* the one store of commit: recovery only finishes what was to be freed */
+};
+
+enum inflight_kind {
+	INFLIGHT_NONE = 0,
+	INFLIGHT_ALLOC_BLOCKS, /* undone by abort: a = first block, b = count */
+	INFLIGHT_FREE_BLOCKS,  /* done at commit */
+	INFLIGHT_ALLOC_INODE,  /* a = inode number, b = 1 if a directory */
+	INFLIGHT_FREE_INODE,
+};
+
+struct inflight {
+	u32 kind;
+	u32 b;
+	u64 a;
+};
+
+/* What the others see of an executor. [owner: the executor; recovery after its death] */
+struct exec_slot {
+	u32 state; /* 0 free, 1 in use, 2 being recovered */
+	u32 host;
+	u32 phase;  /* enum tx_phase */
+	u32 head;   /* undo log: bytes in use */
+	u32 intent; /* ref of the lock word that is being taken, 0 none */
+	u32 nheld;
+	u32 ninflight;
+	u32 nedited;
+	u32 held[POOL_HELD];       /* refs of lock words, bit 0 set: held as a reader */
+	fno_t edited[POOL_EDITED]; /* buffers that the open tx has edited: not written before its
+				      end */
+	struct inflight inflight[POOL_INFLIGHT];
+	u32 undo[POOL_UNDO_SIZE / 4];
+};
+
+/* The private side of a pool: where it is mapped. */
+struct pool {
+	u8 *base;
+	u32 size;
+	struct pool_header *hdr;
+	struct frame *frames; /* = base + hdr->frames */
+};
+
+static inline void *pool_ptr(const struct pool *pool, ref_t ref)
+{
+	return pool->base + ref;
+}
+
+u32 pool_abi(void);
+
+/* Lays out an empty pool in size bytes of zeroed or old memory at base (page-aligned).
+ * -EINVAL: not a multiple of 4096 or below POOL_MIN_SIZE. */
+int warn_unused pool_format(struct pool *pool, void *base, u32 size);
+
+/* A zeroed area of the pool for ever, 64-byte aligned; before pool_seal() only. -ENOMEM: no room.
+ */
+int warn_unused pool_carve(struct pool *pool, u32 bytes, ref_t *out);
+
+/* Gives the frames that were not carved to the frame allocator. */
+void pool_seal(struct pool *pool);
+
+#endif

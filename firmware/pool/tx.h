@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Transactions on the pool: one operation's all-or-nothing set of changes.
+ *
+ * Invariants
+ *  T1. Before a byte of shared state changes, tx_save() has put its old value into the undo log.
+ *  T2. Whatever is saved stays under a lock that is held until the tx ends (strict two-phase).
+ *  T3. Commit is one store: phase = TX_COMMITTED. Abort applies the log backwards; doing it twice
+ *is harmless. T4. What is too hot for T2 (free lists, hash chains, LRU, group bitmaps) changes in a
+ *mini-transaction: tx_mini_begin() .. tx_save() .. tx_mini_commit() under its own lock, which is
+ *dropped at once. If the outer tx may still abort, ownership is kept in the in-flight list. T5.
+ *Every operation, a reading one too, is between tx_begin() and tx_commit()/tx_abort(); the locks
+ *      taken with lock_*() are dropped there.
+ *
+ * Typical operation:
+ *	tx_begin(x);
+ *	err = lock_write(x, &dir->lock, RANK_INODE);
+ *	raw = inode_edit(x, dir);  // tx_save inside
+ *	raw->i_links_count++;
+ *	return tx_end(x, err);	   // commit if 0, abort otherwise; gives err back
+ */
+#ifndef MPDISK_TX_H
+#define MPDISK_TX_H
+
+#include "pool/exec.h"
+
+void tx_begin(struct exec *x);
+
+/* Puts the old bytes of [p, p+len) (in the pool) into the undo log. -ENOSPC when the log is full:
+ * the caller aborts. The operations are written so that a log of POOL_UNDO_SIZE is enough (long
+ * ones use tx_restart). */
+int warn_unused tx_save(struct exec *x, const void *p, u32 len);
+
+void tx_commit(struct exec *x);
+void tx_abort(struct exec *x);
+
+static inline int tx_end(struct exec *x, int err)
+{
+	if (err)
+		tx_abort(x);
+	else
+		tx_commit(x);
+	return err;
+}
+
+/* Commits what was done so far, keeps all locks, and opens the next tx: for work that is longer
+ * than a log (truncate), which the caller has made safe to be cut off here (orphan list). */
+void tx_restart(struct exec *x);
+
+/* A savepoint: mini_commit makes what was saved since permanent, whatever becomes of the outer tx;
+ * mini_abort takes it back. Minis do not nest. Returns the mark to hand back. */
+u32 tx_mini_begin(struct exec *x);
+void tx_mini_commit(struct exec *x, u32 mark);
+void tx_mini_abort(struct exec *x, u32 mark);
+
+/* Adds an in-flight entry; call inside the mini that allocates, before its commit. -ENOSPC: full.
+ */
+int warn_unused tx_inflight(struct exec *x, enum inflight_kind kind, u64 a, u32 b);
+
+/*
+ * Called by commit (frees) and abort (allocs): carries out the executor's in-flight entries of the
+ * kinds that apply, each in its own mini. Implemented by fs/alloc.c, which owns the bitmaps.
+ */
+void inflight_settle(struct exec *x, bool committed);
+
+#endif
