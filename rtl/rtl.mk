@@ -1,9 +1,20 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # The device: generated registers, lint, benches.
 
-.PHONY: generate check-generated
+.PHONY: generate check-registers
 # Register headers and tables are checked in; this writes them again.
-generate:
+generate: ## write the register headers and tables again from rtl/regs/*.toml
 	rtl/regs/generate.py
-check-generated:
+check-registers:
 	rtl/regs/generate.py --check
+check-generated: check-registers
+
+# ---- what the device is made of: RTL_VERILATOR reads it as $(VERILATOR) $(RTL_VERILATOR) TOP.sv ...
+VERILATOR := verilator
+# The soft core, from its PyPI package (make deps).
+VEXRISCV_V = $(firstword $(wildcard $(BUILD)/venv/lib/python3*/site-packages/pythondata_cpu_vexriscv/verilog/VexRiscv_IMACDebug.v))
+RTL_DEVICE := rtl/top/mpdisk_device.sv $(sort $(filter-out rtl/top/%,$(wildcard rtl/*/*.sv)))
+RTL_HEADERS := $(wildcard rtl/regs/*_regs.svh)
+RTL_FAST := -O3 --x-assign fast --x-initial fast --noassert
+# Warnings that stay off, and why, are in the file.
+RTL_WAIVERS := rtl/waivers.vlt

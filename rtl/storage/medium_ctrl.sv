@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// Medium controller (rtl/regs/medium.toml): moves blocks between a medium and memory, in order.
+//
+// The medium behind st_* takes one command at a time, {op, block, count}, moves its words over two
+// streams and ends it with done; after an error it moves no more (storage_sim.sv).
+`default_nettype none
+
+module medium_ctrl #(
+    parameter int unsigned MemoryMiB = 32
+) (
+    input  wire logic        clk_i,
+    input  wire logic        rst_ni,
+
+    input  wire logic        stb_i,
+    input  wire logic        we_i,
+    input  wire logic [9:0]  adr_i,
+    input  wire logic [31:0] wdata_i,
+    output logic [31:0]      rdata_o,
+    output logic             irq_o,
+    output logic             busy_o,
+
+    output logic             m_valid_o,
+    input  wire logic        m_ready_i,
+    output logic             m_write_o,
+    output logic [27:0]      m_addr_o,
+    output logic [6:0]       m_len_o,
+    output logic [31:0]      m_wdata_o,
+    output logic [3:0]       m_wstrb_o,
+    input  wire logic        m_wready_i,
+    input  wire logic        m_rvalid_i,
+    input  wire logic [31:0] m_rdata_i,
+
+    input  wire logic        st_present_i,
+    input  wire logic        st_read_only_i,
+    input  wire logic [63:0] st_blocks_i,
+    output logic             st_cmd_valid_o,
+    input  wire logic        st_cmd_ready_i,
+    output logic [1:0]       st_cmd_op_o,
+    output logic [63:0]      st_cmd_block_o,
+    output logic [8:0]       st_cmd_count_o,
+    input  wire logic        st_done_i,
+    input  wire logic        st_error_i,
+    input  wire logic        st_rvalid_i,
+    output logic             st_rready_o,
+    input  wire logic [31:0] st_rdata_i,
+    output logic             st_wvalid_o,
+    input  wire logic        st_wready_i,
+    output logic [31:0]      st_wdata_o
+);
+  `include "medium_regs.svh"
+
+  localparam logic [32:0] MemoryBytes = 33'(MemoryMiB) << 20;
+  localparam logic [1:0] OpRead = 2'd0;
+  localparam logic [1:0] OpWrite = 2'd1;
+  localparam logic [1:0] OpFlush = 2'd2;
+  localparam logic [31:0] StatusDone = 32'd1;
+  localparam logic [31:0] StatusError = 32'd2;
+  localparam logic [31:0] StatusRange = 32'd3;
+  localparam int unsigned Depth = 128;
+
+  enum logic [2:0] {
+    Idle,
+    Fetch,
+    Words,
+    Check,
+    Command,
+    Move,
+    Status,
+    Marking
+  } state_q;
+
+  // ---- waiting descriptors
+  logic [22:0] queue_q[16];
+  logic [3:0]  queue_head_q, queue_tail_q;
+  logic [4:0]  queue_count_q;
+  logic        queue_push, queue_pop;
+
+  assign queue_push = stb_i && we_i && adr_i == 10'(MEDIUM_SUBMIT >> 2) && queue_count_q != 5'd16;
+  assign queue_pop  = state_q == Idle && queue_count_q != 0;
+
+  // ---- the descriptor at work
+  logic [22:0] desc_q;
+  logic [2:0]  word_q;
+  logic [1:0]  op_q;
+  logic [63:0] block_q;
+  logic [31:0] count_q, addr_q, status_q, done_count_q;
+  logic        irq_q, marked, no_range, no_medium;
+  logic [64:0] block_end;
+  logic [32:0] addr_end;
+
+  assign block_end = {1'b0, block_q} + {33'd0, count_q};
+  assign addr_end  = {1'b0, addr_q} + {12'd0, count_q[8:0], 12'd0};
+  assign no_range  = op_q == OpFlush ? 1'b0 : op_q > OpFlush || count_q == 0 || count_q > 32'd256 ||
+                     addr_q[11:0] != 0 || block_end > {1'b0, st_blocks_i} ||
+                     addr_end > MemoryBytes;
+  assign no_medium = !st_present_i || (op_q == OpWrite && st_read_only_i);
+
+  assign st_cmd_valid_o = state_q == Command;
+  assign st_cmd_op_o    = op_q;
+  assign st_cmd_block_o = block_q;
+  assign st_cmd_count_o = count_q[8:0];
+
+  // ---- moving: bursts of 64 words, of which a block has 16, so that none crosses a page
+  logic        offered_q, ended_q, moving;
+  logic [19:0] burst_q;             // next burst's offset in memory / 256
+  logic [12:0] bursts_left_q;
+  logic [7:0]  words_left_q;        // of taken commands: words not yet moved over the mport
+  logic        fifo_push, fifo_pop;
+  logic [7:0]  fifo_count;
+  logic [31:0] fifo_rdata;
+  logic        settled, failed;
+
+  assign moving      = state_q == Move;
+  assign st_rready_o = moving && op_q == OpRead && fifo_count < 8'd124;
+  assign st_wvalid_o = moving && op_q == OpWrite && fifo_count != 0;
+  assign st_wdata_o  = fifo_rdata;
+  assign fifo_push   = op_q == OpRead ? st_rvalid_i && st_rready_o : moving && m_rvalid_i;
+  assign fifo_pop    = op_q == OpRead ? moving && m_wready_i : st_wready_i && st_wvalid_o;
+  assign failed      = ended_q && status_q == StatusError;
+  // nothing offered, nothing under way
+  assign settled     = !offered_q && words_left_q == 0;
+
+  word_fifo #(
+      .Depth(Depth)
+  ) fifo (
+      .clk_i  (clk_i),
+      .clear_i(!rst_ni || state_q == Check),
+      .push_i (fifo_push),
+      .wdata_i(op_q == OpRead ? st_rdata_i : m_rdata_i),
+      .pop_i  (fifo_pop),
+      .rdata_o(fifo_rdata),
+      .count_o(fifo_count)
+  );
+
+  assign m_valid_o = state_q == Fetch || state_q == Status || offered_q;
+  assign m_write_o = state_q == Status || (moving && op_q == OpRead);
+  assign m_addr_o  = moving ? {burst_q, 8'd0} :
+                     {desc_q, state_q == Status ? 5'(MEDIUM_DESC_STATUS) : 5'd0};
+  assign m_len_o   = moving ? 7'd64 : state_q == Status ? 7'd1 : 7'd8;
+  assign m_wdata_o = moving ? fifo_rdata : status_q;
+  assign m_wstrb_o = 4'hF;
+  assign marked    = (state_q == Status || state_q == Marking) && m_wready_i;
+
+  always_ff @(posedge clk_i) begin
+    if (!rst_ni) begin
+      state_q       <= Idle;
+      queue_head_q  <= '0;
+      queue_tail_q  <= '0;
+      queue_count_q <= '0;
+      done_count_q  <= '0;
+      irq_q         <= 1'b0;
+      offered_q     <= 1'b0;
+    end else begin
+      if (queue_push) begin
+        queue_q[queue_tail_q] <= wdata_i[27:5];
+        queue_tail_q          <= queue_tail_q + 1'b1;
+      end
+      if (queue_pop) queue_head_q <= queue_head_q + 1'b1;
+      if (queue_push != queue_pop)
+        queue_count_q <= queue_push ? queue_count_q + 1'b1 : queue_count_q - 1'b1;
+
+      if (stb_i && we_i && adr_i == 10'(MEDIUM_IRQ >> 2) && wdata_i[0]) irq_q <= 1'b0;
+
+      unique case (state_q)
+        Idle:
+        if (queue_pop) begin
+          desc_q  <= queue_q[queue_head_q];
+          word_q  <= '0;
+          state_q <= Fetch;
+        end
+        Fetch: if (m_ready_i) state_q <= Words;
+        Words:
+        if (m_rvalid_i) begin
+          word_q <= word_q + 1'b1;
+          unique case ({word_q, 2'b00})
+            5'(MEDIUM_DESC_CONTROL):  op_q <= m_rdata_i[1:0];
+            5'(MEDIUM_DESC_BLOCK_LO): block_q[31:0] <= m_rdata_i;
+            5'(MEDIUM_DESC_BLOCK_HI): block_q[63:32] <= m_rdata_i;
+            5'(MEDIUM_DESC_COUNT):    count_q <= m_rdata_i;
+            5'(MEDIUM_DESC_ADDR):     addr_q <= m_rdata_i;
+            default:                  ;
+          endcase
+          if (word_q == 3'd7) state_q <= Check;
+        end
+        Check: begin
+          burst_q       <= addr_q[27:8];
+          bursts_left_q <= op_q == OpFlush ? '0 : {count_q[8:0], 4'd0};
+          words_left_q  <= '0;
+          ended_q       <= 1'b0;
+          status_q      <= no_medium ? StatusError : StatusRange;
+          state_q       <= no_medium || no_range ? Status : Command;
+        end
+        Command: if (st_cmd_ready_i) state_q <= Move;
+        Move: begin
+          if (offered_q && m_ready_i) begin
+            offered_q     <= 1'b0;
+            burst_q       <= burst_q + 1'b1;
+            bursts_left_q <= bursts_left_q - 1'b1;
+            words_left_q  <= m_wready_i ? 8'd63 : 8'd64;
+          end else if (m_wready_i || m_rvalid_i) words_left_q <= words_left_q - 1'b1;
+          // The next burst when its words are there, or there is room for them.
+          if (settled && !failed && bursts_left_q != 0 &&
+              (op_q == OpRead ? fifo_count >= 8'd64 : fifo_count <= 8'd60))
+            offered_q <= 1'b1;
+          // Done comes when a read's last words may still be on their way to memory, and a failure
+          // when a burst is.
+          if (st_done_i) begin
+            status_q <= st_error_i ? StatusError : StatusDone;
+            ended_q  <= 1'b1;
+          end
+          if (ended_q && settled && (failed || bursts_left_q == 0)) state_q <= Status;
+        end
+        Status: if (m_ready_i) state_q <= Marking;
+        Marking: ;
+        default: state_q <= Idle;
+      endcase
+      if (marked) begin
+        done_count_q <= done_count_q + 1'b1;
+        irq_q        <= 1'b1;
+        state_q      <= Idle;
+      end
+    end
+  end
+
+  // ---- registers
+  assign irq_o  = irq_q;
+  assign busy_o = state_q != Idle || queue_count_q != 0;
+
+  always_comb begin
+    unique case (adr_i)
+      10'(MEDIUM_SUBMIT >> 2):    rdata_o = {31'd0, queue_count_q == 5'd16};
+      10'(MEDIUM_DONE >> 2):      rdata_o = done_count_q;
+      10'(MEDIUM_IRQ >> 2):       rdata_o = {31'd0, irq_q};
+      10'(MEDIUM_STATUS >> 2):    rdata_o = {29'd0, st_read_only_i, st_present_i, busy_o};
+      10'(MEDIUM_BLOCKS_LO >> 2): rdata_o = st_blocks_i[31:0];
+      10'(MEDIUM_BLOCKS_HI >> 2): rdata_o = st_blocks_i[63:32];
+      default:                    rdata_o = '0;
+    endcase
+  end
+endmodule
+
+`default_nettype wire
