@@ -58,15 +58,14 @@ struct fs {
 	ref_t inode_lru_tail; /* [icache_lock] */
 	ref_t orphan_head;    /* [orphan_lock] in-memory list, same order as on the medium */
 	/* dentry cache, owner dcache.c */
-	ref_t dentries;
-	u32 ndentries;
-	ref_t dentry_hash;
-	u32 ndentry_hash;
-	ref_t dentry_locks;
+	ref_t dentry_sets; /* struct dentry_set[ndentry_sets] */
+	u32 ndentry_sets;  /* a power of two */
 	/* allocator, owner alloc.c */
 	u32 next_dir_group; /* atomic: where the next top-level directory goes */
 	u32 generation;     /* atomic: next inode generation */
 	u32 dirty_super;    /* atomic */
+	u32 was_valid; /* the medium was clean when it was mounted: unmounting marks it so again */
+	blkno_t overhead; /* blocks that statfs does not count: what mkfs and the journal took */
 	u32 reserved[20];
 };
 
@@ -90,6 +89,13 @@ static inline bool fs_has_csum(const struct exec *x)
 {
 	return fs_of(x)->feature_ro_compat & EXT4_RO_METADATA_CSUM;
 }
+
+/* Whether the filesystem, as its superblock says, can be mounted; the reason of a refusal is
+ * logged. medium: blocks that there really are. */
+int warn_unused super_check(struct exec *x, const struct ext4_super *sb, blkno_t medium,
+			    bool read_only, bool ignore_dirty);
+/* Whether a block group begins with a copy of the superblock and the descriptors. */
+bool group_has_super(const struct exec *x, u32 group);
 
 /* The group's descriptor in its buffer, pinned into *buf (buf_put when done). */
 int warn_unused group_desc(struct exec *x, u32 group, struct frame **buf,

@@ -1,0 +1,512 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Mounting, unmounting, totals and errors of the filesystem. Layer: above the caches, below the
+ * port server.
+ *
+ * Invariants
+ *  S1. Nothing of the superblock is believed before super_check() has passed it.
+ *  S2. While the filesystem is mounted read-write, the medium does not carry the VALID state: a
+ *      crash is noticed by e2fsck and by the next mount.
+ *  S3. Backup superblocks and descriptors are never written.
+ *
+ * Typical sequence: pool_format, exec_join, fs_mount, operations, fs_unmount, exec_leave.
+ */
+#include <string.h>
+
+#include "platform/atomic.h"
+#include "platform/errno.h"
+#include "fs/alloc.h"
+#include "fs/csum.h"
+#include "fs/dir.h"
+#include "fs/extent.h"
+#include "fs/inode.h"
+
+#define JBD_MAGIC 0xC03B3998u
+#define BYTES_PER_INODE_SLOT 8192u
+#define BYTES_PER_DENTRY_SET 32768u
+
+static u32 be32(const u8 *p)
+{
+	return (u32)p[0] << 24 | (u32)p[1] << 16 | (u32)p[2] << 8 | p[3];
+}
+
+static u32 round_pow2(u32 n)
+{
+	u32 p = 1;
+
+	while (p * 2 <= n)
+		p *= 2;
+	return p;
+}
+
+/* Reads block 0 into the last frame of the pool, which nobody owns before pool_seal(). */
+static int read_super(struct exec *x, struct ext4_super **sb)
+{
+	struct plat_io io = {.op = PLAT_READ, .count = 1, .block = 0};
+	int err;
+
+	if (plat_blocks(x->plat) < 1) {
+		plat_log(x->plat, PLAT_ERR, "mount: the medium is empty");
+		return -MP_EMEDIUMTYPE;
+	}
+	if (x->pool->hdr->sealed || x->pool->hdr->carve > x->pool->size - BLOCK_SIZE) {
+		plat_log(x->plat, PLAT_ERR, "mount: the pool is in use");
+		return -MP_EBUSY;
+	}
+	io.ref = x->pool->size - BLOCK_SIZE;
+	plat_io_submit(x->plat, &io);
+	err = plat_io_wait(x->plat, &io);
+	if (err)
+		plat_log(x->plat, PLAT_ERR, "mount: cannot read the superblock: error %d", err);
+	*sb = exec_ptr(x, io.ref + EXT4_SUPER_OFFSET);
+	return err;
+}
+
+static void fs_fill(struct exec *x, struct fs *fs, const struct ext4_super *sb, bool read_only)
+{
+	bool wide = sb->s_feature_incompat & EXT4_INCOMPAT_64BIT;
+
+	fs->read_only = read_only;
+	fs->feature_compat = sb->s_feature_compat;
+	fs->feature_incompat = sb->s_feature_incompat;
+	fs->feature_ro_compat = sb->s_feature_ro_compat;
+	fs->first_data_block = sb->s_first_data_block;
+	fs->blocks_per_group = sb->s_blocks_per_group;
+	fs->inodes_per_group = sb->s_inodes_per_group;
+	fs->inodes_count = sb->s_inodes_count;
+	fs->inode_size = sb->s_inode_size;
+	fs->inodes_per_block = BLOCK_SIZE / sb->s_inode_size;
+	fs->desc_size = wide ? sb->s_desc_size : 32;
+	fs->descs_per_block = BLOCK_SIZE / fs->desc_size;
+	fs->want_extra_isize = max_of(sb->s_want_extra_isize, 32);
+	fs->first_ino = sb->s_first_ino;
+	fs->log_groups_per_flex =
+		sb->s_feature_incompat & EXT4_INCOMPAT_FLEX_BG ? sb->s_log_groups_per_flex : 0;
+	fs->csum_seed = sb->s_feature_incompat & EXT4_INCOMPAT_CSUM_SEED
+				? sb->s_checksum_seed
+				: plat_crc32c(x->plat, ~0u, sb->s_uuid, sizeof(sb->s_uuid));
+	memcpy(fs->hash_seed, sb->s_hash_seed, sizeof(fs->hash_seed));
+	fs->hash_version =
+		sb->s_def_hash_version + (sb->s_flags & EXT4_FLAG_UNSIGNED_HASH ? 3u : 0);
+	fs->blocks_count =
+		sb->s_blocks_count_lo | (wide ? (blkno_t)sb->s_blocks_count_hi << 32 : 0);
+	fs->reserved_blocks =
+		sb->s_r_blocks_count_lo | (wide ? (blkno_t)sb->s_r_blocks_count_hi << 32 : 0);
+	fs->resuid = sb->s_def_resuid;
+	fs->resgid = sb->s_def_resgid;
+	fs->ngroups = (u32)((fs->blocks_count + fs->blocks_per_group - 1) / fs->blocks_per_group);
+	fs->generation = plat_random(x->plat);
+	fs->was_valid = (sb->s_state & (EXT4_STATE_VALID | EXT4_STATE_ERROR)) == EXT4_STATE_VALID;
+}
+
+/* What ext4 subtracts from statfs: metadata of each group, and the journal. */
+static blkno_t overhead(const struct exec *x, const struct ext4_super *sb)
+{
+	const struct fs *fs = fs_of(x);
+	u32 itable = fs->inodes_per_group / fs->inodes_per_block;
+	u32 gdt = (fs->ngroups + fs->descs_per_block - 1) / fs->descs_per_block;
+	blkno_t sum = (blkno_t)fs->ngroups * (itable + 2);
+	u32 g;
+
+	if (sb->s_overhead_clusters)
+		return min_of((blkno_t)sb->s_overhead_clusters, fs->blocks_count);
+	for (g = 0; g < fs->ngroups; g++)
+		if (group_has_super(x, g))
+			sum += 1 + gdt + sb->s_reserved_gdt_blocks;
+	if (fs->feature_compat & EXT4_COMPAT_HAS_JOURNAL && sb->s_jnl_backup_type == 1)
+		sum += (sb->s_jnl_blocks[16] | (u64)sb->s_jnl_blocks[15] << 32) >> BLOCK_SHIFT;
+	return min_of(sum, fs->blocks_count);
+}
+
+/* Lays the filesystem's own structures out in the pool. */
+static int carve(struct exec *x, const struct ext4_super *sb, bool read_only)
+{
+	struct pool *pool = x->pool;
+	struct fs *fs;
+	ref_t ref;
+	int err;
+
+	err = pool_carve(pool, sizeof(*fs), &ref);
+	if (err)
+		goto out;
+	fs = exec_ptr(x, ref);
+	fs_fill(x, fs, sb, read_only);
+	pool->hdr->fs = ref;
+	fs->overhead = overhead(x, sb);
+	fs->ninodes = max_of(pool->size / BYTES_PER_INODE_SLOT, 256u);
+	fs->ninode_hash = round_pow2(fs->ninodes);
+	fs->ndentry_sets = max_of(round_pow2(pool->size / BYTES_PER_DENTRY_SET), 64u);
+	if (fs->ngroups > pool->size / 4 / sizeof(struct group))
+		err = -MP_ENOMEM;
+	if (!err)
+		err = pool_carve(pool, fs->ngroups * (u32)sizeof(struct group), &fs->groups);
+	if (!err)
+		err = pool_carve(pool, fs->ninodes * (u32)sizeof(struct inode), &fs->inodes);
+	if (!err)
+		err = pool_carve(pool, fs->ninode_hash * 4, &fs->inode_hash);
+	if (!err)
+		err = dcache_carve(x);
+	/* a filesystem that has no frames left cannot do a thing */
+	if (!err && pool->hdr->carve > pool->size - pool->size / 4)
+		err = -MP_ENOMEM;
+out:
+	if (err)
+		plat_log(x->plat, PLAT_ERR,
+			 "mount: no room in the pool: it has %u KiB, the tables of this "
+			 "filesystem (%u groups) need more",
+			 pool->size >> 10,
+			 (u32)((sb->s_inodes_count + sb->s_inodes_per_group - 1) /
+			       sb->s_inodes_per_group));
+	return err;
+}
+
+/* Whether the journal's own superblock says that it is empty. */
+static int check_journal_block(struct exec *x, struct inode *inode)
+{
+	const struct ext4_inode *raw = inode_raw(x, inode);
+	struct csum_id id = {CSUM_NONE, 0, 0};
+	struct extent_map map;
+	struct frame *f;
+	const u8 *jsb;
+	int err;
+
+	if (!inode_is_reg(raw) || !(raw->i_flags & EXT4_FL_EXTENTS) ||
+	    inode_size(raw) < 1024u * BLOCK_SIZE) {
+		plat_log(x->plat, PLAT_ERR, "mount: the journal inode %u makes no sense",
+			 inode->ino);
+		return -MP_EUCLEAN;
+	}
+	err = extent_lookup(x, inode, 0, &map);
+	if (!err && !map.pblk)
+		err = -MP_EUCLEAN;
+	if (!err)
+		err = buf_read(x, map.pblk, id, &f);
+	if (err) {
+		plat_log(x->plat, PLAT_ERR, "mount: cannot read the journal: error %d", err);
+		return err;
+	}
+	jsb = frame_data(x, f);
+	if (be32(jsb) != JBD_MAGIC || be32(jsb + 12) != BLOCK_SIZE) {
+		plat_log(x->plat, PLAT_ERR, "mount: the journal has no superblock");
+		err = -MP_EUCLEAN;
+	} else if (be32(jsb + 28)) {
+		plat_log(x->plat, PLAT_ERR,
+			 "mount: the journal is not empty (dirty): run e2fsck -f IMAGE");
+		err = -MP_EBUSY;
+	}
+	buf_put(x, f);
+	return err;
+}
+
+static int check_journal(struct exec *x)
+{
+	struct inode *inode = NULL;
+	int err;
+
+	if (!(fs_of(x)->feature_compat & EXT4_COMPAT_HAS_JOURNAL))
+		return 0;
+	tx_begin(x);
+	err = inode_get(x, fs_super(x)->s_journal_inum, &inode);
+	if (!err)
+		err = inode_lock_read(x, inode);
+	if (!err)
+		err = check_journal_block(x, inode);
+	err = tx_end(x, err);
+	if (inode)
+		inode_put(x, inode);
+	return err;
+}
+
+static int check_root(struct exec *x)
+{
+	struct inode *inode = NULL;
+	int err;
+
+	tx_begin(x);
+	err = inode_get(x, EXT4_ROOT_INO, &inode);
+	if (!err && !inode_is_dir(inode_raw(x, inode)))
+		err = -MP_EUCLEAN;
+	err = tx_end(x, err);
+	if (inode)
+		inode_put(x, inode);
+	if (err)
+		plat_log(x->plat, PLAT_ERR, "mount: the root directory is unusable: error %d", err);
+	return err;
+}
+
+/* The superblock's bytes, saved, inside an open tx that holds super_lock from here on. */
+static int super_edit(struct exec *x, struct ext4_super **sb)
+{
+	struct fs *fs = fs_of(x);
+	void *p;
+	int err;
+
+	err = lock_write(x, &fs->super_lock, RANK_SUPER);
+	if (!err)
+		err = buf_save(x, frame_of(x, fs->super_frame), EXT4_SUPER_OFFSET,
+			       sizeof(struct ext4_super), &p);
+	if (!err)
+		*sb = p;
+	return err;
+}
+
+/* S2: from now on the medium says "in use". */
+static int mark_mounted(struct exec *x)
+{
+	struct ext4_super *sb;
+	int err;
+
+	tx_begin(x);
+	err = super_edit(x, &sb);
+	if (!err) {
+		sb->s_state &= (u16)~EXT4_STATE_VALID;
+		sb->s_mnt_count++;
+		sb->s_mtime = (u32)x->now.sec;
+		sb->s_mtime_hi = (u8)(x->now.sec >> 32);
+		sb->s_wtime = sb->s_mtime;
+		sb->s_wtime_hi = sb->s_mtime_hi;
+	}
+	err = tx_end(x, err);
+	return err ? err : cache_sync(x);
+}
+
+static int super_load(struct exec *x)
+{
+	struct csum_id id = {CSUM_SUPER, 0, 0};
+	struct frame *f;
+	int err;
+
+	tx_begin(x);
+	err = buf_read(x, 0, id, &f);
+	if (!err)
+		fs_of(x)->super_frame = frame_no(x, f);
+	return tx_end(x, err);
+}
+
+static int load_groups(struct exec *x)
+{
+	int err;
+
+	tx_begin(x);
+	err = tx_end(x, groups_load(x));
+	if (err)
+		plat_log(x->plat, PLAT_ERR, "mount: the group descriptors are unusable: error %d",
+			 err);
+	return err;
+}
+
+static void forget(struct exec *x)
+{
+	struct fs *fs = fs_of(x);
+
+	icache_drop_all(x);
+	if (fs->super_frame)
+		buf_put(x, frame_of(x, fs->super_frame));
+	fs->super_frame = 0;
+	cache_drop_all(x);
+	x->pool->hdr->fs = 0;
+}
+
+int fs_mount(struct exec *x, const struct fs_mount_opts *opts)
+{
+	bool read_only = opts->read_only || opts->ignore_dirty;
+	struct ext4_super *sb;
+	int err;
+
+	err = read_super(x, &sb);
+	if (!err)
+		err = super_check(x, sb, plat_blocks(x->plat), read_only, opts->ignore_dirty);
+	if (!err && !read_only && plat_read_only(x->plat)) {
+		plat_log(x->plat, PLAT_ERR, "mount: the medium is read-only: mount it read-only");
+		err = -MP_EROFS;
+	}
+	if (!err)
+		err = carve(x, sb, read_only);
+	if (err)
+		return err;
+	pool_seal(x->pool);
+	err = icache_init(x);
+	if (err)
+		goto out;
+	err = super_load(x);
+	if (!err)
+		err = load_groups(x);
+	if (!err)
+		err = check_root(x);
+	if (!err && !opts->ignore_dirty)
+		err = check_journal(x);
+	if (!err && !read_only)
+		err = mark_mounted(x);
+	if (!err && !read_only)
+		err = orphan_cleanup(x);
+	if (err)
+		goto out;
+	plat_log(x->plat, PLAT_INFO, "mounted %s: %llu blocks of 4 KiB, %u groups, %u inodes",
+		 read_only ? "read-only" : "read-write", (unsigned long long)fs_of(x)->blocks_count,
+		 fs_of(x)->ngroups, fs_of(x)->inodes_count);
+	return 0;
+out:
+	forget(x);
+	return err;
+}
+
+/* The sums of the groups' counters and the time of writing, into the superblock. */
+static int put_totals(struct exec *x, bool closing)
+{
+	struct ext4_super *sb;
+	u64 blocks, inodes;
+	int err;
+
+	tx_begin(x);
+	err = super_edit(x, &sb);
+	if (err)
+		goto out;
+	alloc_totals(x, &blocks, &inodes);
+	sb->s_free_blocks_count_lo = (u32)blocks;
+	if (fs_of(x)->feature_incompat & EXT4_INCOMPAT_64BIT)
+		sb->s_free_blocks_count_hi = (u32)(blocks >> 32);
+	sb->s_free_inodes_count = (u32)inodes;
+	sb->s_wtime = (u32)x->now.sec;
+	sb->s_wtime_hi = (u8)(x->now.sec >> 32);
+	if (closing && fs_of(x)->was_valid && !(sb->s_state & EXT4_STATE_ERROR))
+		sb->s_state |= EXT4_STATE_VALID;
+out:
+	return tx_end(x, err);
+}
+
+int fs_sync(struct exec *x)
+{
+	int err = 0;
+
+	if (!atomic_load(&fs_of(x)->read_only))
+		err = put_totals(x, false);
+	return err ? err : cache_sync(x);
+}
+
+/* Inodes that live on only because somebody has them open go now, as if everybody had closed. */
+static void release_orphans(struct exec *x)
+{
+	struct fs *fs = fs_of(x);
+	ref_t head;
+
+	while ((head = fs->orphan_head)) {
+		struct inode *inode = exec_ptr(x, head);
+		node_t node = inode_node(inode);
+		u32 n;
+
+		for (n = inode->opens; n; n--)
+			if (fs_release(x, node))
+				break;
+		if (fs->orphan_head == head)
+			break;
+	}
+}
+
+int fs_unmount(struct exec *x)
+{
+	struct fs *fs = fs_of(x);
+	bool writable = !atomic_load(&fs->read_only);
+	bool had_errors = atomic_load(&fs->error_count);
+	int err = 0, sync_err;
+
+	if (writable) {
+		release_orphans(x);
+		/* all else must be on the medium before it is called clean */
+		err = cache_sync(x);
+		sync_err = put_totals(x, !err);
+		err = err ? err : sync_err;
+	}
+	if (writable || had_errors) {
+		sync_err = cache_sync(x);
+		err = err ? err : sync_err;
+	}
+	forget(x);
+	plat_log(x->plat, err ? PLAT_ERR : PLAT_INFO, "unmounted%s",
+		 err ? ": not everything could be written" : "");
+	return err;
+}
+
+int fs_statfs(struct exec *x, struct fs_statfs *out)
+{
+	const struct fs *fs = fs_of(x);
+	u64 blocks, inodes;
+
+	tx_begin(x);
+	alloc_totals(x, &blocks, &inodes);
+	tx_commit(x);
+	memset(out, 0, sizeof(*out));
+	out->blocks = fs->blocks_count - fs->overhead;
+	out->bfree = blocks;
+	out->bavail = blocks > fs->reserved_blocks ? blocks - fs->reserved_blocks : 0;
+	out->files = fs->inodes_count;
+	out->ffree = inodes;
+	out->namelen = EXT4_NAME_MAX;
+	return 0;
+}
+
+static void copy_text(u8 *dst, u32 size, const char *s)
+{
+	u32 i;
+
+	for (i = 0; i < size; i++)
+		dst[i] = *s ? (u8)*s++ : 0;
+}
+
+/* The first and the last error, for e2fsck and dumpe2fs. The mini makes it last beyond the abort
+ * that the caller is about to do. */
+static void record_error(struct exec *x, const char *what, ino_no_t ino, blkno_t block)
+{
+	struct fs *fs = fs_of(x);
+	struct ext4_super *sb;
+	void *p;
+	u32 mark;
+
+	if (!fs->super_frame || x->slot->phase != TX_OPEN ||
+	    !lock_mini_try(x, &fs->super_lock, RANK_SUPER))
+		return;
+	mark = tx_mini_begin(x);
+	if (!buf_save(x, frame_of(x, fs->super_frame), EXT4_SUPER_OFFSET, sizeof(*sb), &p)) {
+		sb = p;
+		sb->s_state |= EXT4_STATE_ERROR;
+		sb->s_state &= (u16)~EXT4_STATE_VALID;
+		if (!sb->s_error_count) {
+			sb->s_first_error_time = (u32)x->now.sec;
+			sb->s_first_error_time_hi = (u8)(x->now.sec >> 32);
+			sb->s_first_error_ino = ino;
+			sb->s_first_error_block = block;
+			sb->s_first_error_line = 0;
+			sb->s_first_error_errcode = 2; /* EFSCORRUPTED */
+			copy_text(sb->s_first_error_func, sizeof(sb->s_first_error_func), what);
+		}
+		sb->s_error_count++;
+		sb->s_last_error_time = (u32)x->now.sec;
+		sb->s_last_error_time_hi = (u8)(x->now.sec >> 32);
+		sb->s_last_error_ino = ino;
+		sb->s_last_error_block = block;
+		sb->s_last_error_line = 0;
+		sb->s_last_error_errcode = 2;
+		copy_text(sb->s_last_error_func, sizeof(sb->s_last_error_func), what);
+	}
+	tx_mini_commit(x, mark);
+	lock_drop(x, &fs->super_lock);
+}
+
+int fs_corrupt(struct exec *x, const char *what, ino_no_t ino, blkno_t block)
+{
+	struct fs *fs = fs_of(x);
+
+	plat_log(x->plat, PLAT_ERR, "corrupt: %s (inode %u, block %llu)", what, ino,
+		 (unsigned long long)block);
+	atomic_add(&fs->error_count, 1);
+	if (!atomic_load(&fs->read_only)) {
+		record_error(x, what, ino, block);
+		plat_log(x->plat, PLAT_ERR, "the filesystem is read-only from now on");
+		atomic_store(&fs->read_only, 1);
+	}
+	return -MP_EUCLEAN;
+}
+
+int fs_writable(struct exec *x)
+{
+	return atomic_load(&fs_of(x)->read_only) ? -MP_EROFS : 0;
+}
