@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* Handles of open files: reserved before the file is opened, given back when it is released. */
+#include "port/session.h"
+#include "platform/atomic.h"
+#include "platform/errno.h"
+#include "pool/frame.h"
+
+#include <string.h>
+
+static void session_lock(struct exec *x, struct session *s)
+{
+	u32 seen = 0;
+
+	while (!atomic_cas(&s->lock, &seen, 1)) {
+		plat_yield(x->plat);
+		seen = 0;
+	}
+}
+
+static void session_unlock(struct session *s)
+{
+	atomic_store_release(&s->lock, 0);
+}
+
+void session_init(struct session *s, u32 host)
+{
+	memset(s, 0, sizeof(*s));
+	s->host = host;
+}
+
+/* [lock] */
+static struct session_open *session_entry(struct exec *x, struct session *s, u32 index)
+{
+	struct session_open *opens =
+		frame_data(x, frame_of(x, s->frames[index / SESSION_PER_FRAME]));
+
+	return &opens[index % SESSION_PER_FRAME];
+}
+
+/* [lock] Takes a free handle; false when a frame is wanted first. */
+static bool session_pop(struct exec *x, struct session *s, u64 *fh)
+{
+	struct session_open *open;
+	u32 index;
+
+	if (s->free) {
+		index = s->free - 1;
+		open = session_entry(x, s, index);
+		s->free = open->next;
+	} else if (s->nused < s->nframes * SESSION_PER_FRAME) {
+		index = s->nused++;
+		open = session_entry(x, s, index);
+		memset(open, 0, sizeof(*open));
+	} else {
+		return false;
+	}
+	open->sequence++;
+	s->nopen++;
+	*fh = (u64)open->sequence << 32 | (index + 1);
+	return true;
+}
+
+int session_reserve(struct exec *x, struct session *s, u64 *fh)
+{
+	struct frame *frame;
+	bool done, full;
+	int err;
+
+	for (;;) {
+		session_lock(x, s);
+		done = session_pop(x, s, fh);
+		full = s->nframes == SESSION_FRAMES;
+		session_unlock(s);
+		if (done)
+			return 0;
+		if (full)
+			return -MP_ENFILE;
+		err = frame_alloc(x, &frame);
+		if (err)
+			return err;
+		session_lock(x, s);
+		full = s->nframes == SESSION_FRAMES;
+		if (!full)
+			s->frames[s->nframes++] = frame_no(x, frame);
+		session_unlock(s);
+		if (full)
+			frame_unpin(x, frame);
+	}
+}
+
+void session_bind(struct exec *x, struct session *s, u64 fh, node_t node)
+{
+	session_lock(x, s);
+	session_entry(x, s, (u32)fh - 1)->node = node;
+	session_unlock(s);
+}
+
+bool session_take(struct exec *x, struct session *s, u64 fh, node_t node)
+{
+	struct session_open *open;
+	const u32 index = (u32)fh - 1;
+	bool mine = false;
+
+	session_lock(x, s);
+	if (index < s->nused) {
+		open = session_entry(x, s, index);
+		mine = open->sequence == (u32)(fh >> 32) && open->node == node;
+		if (mine) {
+			open->node = 0;
+			open->sequence++; /* the same fh again is refused */
+			open->next = s->free;
+			s->free = index + 1;
+			s->nopen--;
+		}
+	}
+	session_unlock(s);
+	return mine;
+}
+
+void session_drop(struct exec *x, struct session *s)
+{
+	u32 i;
+
+	for (i = 0; i < s->nused; i++) {
+		node_t node = session_entry(x, s, i)->node;
+		int err;
+
+		if (!node)
+			continue;
+		err = fs_release(x, node);
+		if (err)
+			plat_log(x->plat, PLAT_WARN, "host %u: release of a file failed: error %d",
+				 s->host, err);
+	}
+	for (i = 0; i < s->nframes; i++)
+		frame_unpin(x, frame_of(x, s->frames[i]));
+	session_init(s, s->host);
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A session: what one host has negotiated and what it holds open on the filesystem.
+ *
+ * The handles of open files are in pool frames, so that the opens of a host that is gone are
+ * released. A file handle (fh) on the wire is sequence << 32 | index + 1 of its entry.
+ */
+#ifndef MPDISK_SESSION_H
+#define MPDISK_SESSION_H
+
+#include "fs/fs.h"
+
+#define SESSION_FRAMES 16u /* frames of handles */
+#define SESSION_PER_FRAME (BLOCK_SIZE / sizeof(struct session_open))
+#define SESSION_OPEN_MAX (SESSION_FRAMES * SESSION_PER_FRAME)
+
+struct session_open {
+	node_t node; /* 0: free, or about to be used */
+	u32 next;    /* while free: index + 1 of the next free one */
+	u32 sequence;
+};
+_Static_assert(sizeof(struct session_open) == 16, "struct session_open");
+
+struct session {
+	u32 lock;         /* word: 0 free, 1 taken; never held over anything that waits */
+	u32 host;         /* [immutable] port number or process */
+	u32 minor;        /* FUSE minor version in use; 0 before FUSE_INIT */
+	u32 setxattr_ext; /* FUSE_INIT_SETXATTR_EXT was granted */
+	u32 nopen;        /* [lock] handles in use */
+	u32 nused;        /* [lock] handles that were ever in use */
+	u32 free;         /* [lock] index + 1 of the first free handle below nused */
+	u32 nframes;      /* [lock] */
+	fno_t frames[SESSION_FRAMES]; /* [lock] */
+};
+
+void session_init(struct session *s, u32 host);
+
+/* Reserves a handle: 0, -ENFILE when SESSION_OPEN_MAX are in use, -ENOMEM. */
+int warn_unused session_reserve(struct exec *x, struct session *s, u64 *fh);
+
+/* Fills in the node that a reserved handle holds open. */
+void session_bind(struct exec *x, struct session *s, u64 fh, node_t node);
+
+/* Gives a handle back: its node, or 0 if fh is not a handle that is in use for `node`
+ * (0: a reserved one that was not bound). */
+bool session_take(struct exec *x, struct session *s, u64 fh, node_t node);
+
+/* Releases everything that the host holds; its other messages have ended. */
+void session_drop(struct exec *x, struct session *s);
+
+#endif
