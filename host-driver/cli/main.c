@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* mpdisk: the host's program. Chooses the command; as mount.mpdisk it is mount(8)'s helper. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli.h"
+
+static const char help[] =
+	"usage: mpdisk mount --port LINK [-o OPTIONS] [-f] [-d] DIR\n"
+	"       mpdisk status --port LINK\n"
+	"       mpdisk status DIR\n"
+	"       mpdisk --help | --version\n"
+	"\n"
+	"mount    mount the disk behind LINK on DIR; unmount with umount or fusermount3 -u\n"
+	"  -o OPTIONS     allow_other, ro, default_permissions, fsname=NAME, max_read=BYTES,\n"
+	"                 attach_timeout=SECONDS, and those of mount(8); see mpdisk(8)\n"
+	"  -f             stay in the foreground\n"
+	"  -d             foreground, and trace every message to stderr\n"
+	"status   show the state of a port that is not in use, or of a mount\n"
+	"\n"
+	"LINK is sim:PATH, the socket of a port of mpdisk-sim.\n";
+
+int usage_error(const char *format, ...)
+{
+	va_list args;
+
+	fputs("mpdisk: ", stderr);
+	va_start(args, format);
+	vfprintf(stderr, format, args);
+	va_end(args);
+	fputs("\nTry 'mpdisk --help'.\n", stderr);
+	return EXIT_USAGE;
+}
+
+int main(int argc, char **argv)
+{
+	const char *slash = argc > 0 ? strrchr(argv[0], '/') : NULL;
+	const char *name = argc > 0 ? (slash ? slash + 1 : argv[0]) : "mpdisk";
+
+	if (strcmp(name, "mount.mpdisk") == 0)
+		return mount_helper(argc, argv);
+	if (argc < 2)
+		return usage_error("a command is missing");
+	if (strcmp(argv[1], "mount") == 0)
+		return cmd_mount(argc - 1, argv + 1);
+	if (strcmp(argv[1], "status") == 0)
+		return cmd_status(argc - 1, argv + 1);
+	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
+		fputs(help, stdout);
+		return EXIT_SUCCESS;
+	}
+	if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0) {
+		puts("mpdisk " MPDISK_VERSION);
+		return EXIT_SUCCESS;
+	}
+	return usage_error("'%s' is not a command", argv[1]);
+}

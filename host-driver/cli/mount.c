@@ -1,0 +1,424 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * mpdisk mount, and mount.mpdisk: attach, mount, go to the background, serve.
+ *
+ * In the background case the parent waits until the child has attached, mounted and seen FUSE_INIT
+ * answered; up to there the child still writes its errors to the parent's stderr.
+ */
+#define _GNU_SOURCE
+#define FUSE_USE_VERSION 314
+#include <errno.h>
+#include <fcntl.h>
+#include <fuse_lowlevel.h>
+#include <getopt.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <syslog.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "../fuse/serve.h"
+#include "cli.h"
+#include "options.h"
+#include "report.h"
+#include "status_socket.h"
+
+#define DETACH_MS 5000
+#define FORCE_SECONDS 10 /* from SIGTERM to giving up on those who still use the mount */
+
+struct mounted {
+	struct mount_options options;
+	char *dir; /* absolute */
+	struct link *link;
+	struct fuse_session *session;
+	struct server *server;
+	struct status_socket *status;
+	int ready_fd; /* the parent waits at its other end; -1: no parent */
+	int signal_fd;
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	bool ended; /* [lock] server is not to be used any more */
+};
+
+static void log_fuse(enum fuse_log_level level, const char *format, va_list args)
+{
+	char line[256];
+
+	vsnprintf(line, sizeof(line), format, args);
+	line[strcspn(line, "\n")] = '\0';
+	report((int)level, "%s", line);
+}
+
+/* Tells the waiting parent how it went, and lets go of its terminal. */
+static void tell_parent(struct mounted *mounted, unsigned char status)
+{
+	int null;
+
+	if (mounted->ready_fd < 0)
+		return;
+	if (status == 0) {
+		report_to_syslog();
+		null = open("/dev/null", O_RDWR | O_CLOEXEC);
+		if (null >= 0) {
+			dup2(null, STDIN_FILENO);
+			dup2(null, STDOUT_FILENO);
+			dup2(null, STDERR_FILENO);
+			close(null);
+		}
+	}
+	if (write(mounted->ready_fd, &status, 1) != 1)
+		report(LOG_WARNING, "nobody waits for this mount");
+	close(mounted->ready_fd);
+	mounted->ready_fd = -1;
+}
+
+static void on_ready(void *user, int error)
+{
+	struct mounted *mounted = user;
+	unsigned int major, minor;
+
+	if (error) {
+		if (error != -ECONNABORTED)
+			report(LOG_ERR, "%s: the device refused FUSE_INIT: %s",
+			       mounted->options.link, error_text(error));
+		return;
+	}
+	if (find_mount(mounted->dir, &major, &minor) == 0 &&
+	    status_socket_open(mounted->server, mounted->options.link, mounted->dir, major, minor,
+			       &mounted->status))
+		report(LOG_WARNING, "mpdisk status will not know about %s", mounted->dir);
+	report(LOG_INFO, "%s is mounted on %s", mounted->options.link, mounted->dir);
+	tell_parent(mounted, 0);
+}
+
+/* As an ordinary user only fusermount3 may unmount. */
+static void run_fusermount(const char *dir)
+{
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		execlp("fusermount3", "fusermount3", "-u", "-z", "-q", "--", dir, (char *)NULL);
+		_exit(127);
+	}
+	if (pid > 0)
+		waitpid(pid, NULL, 0);
+}
+
+/* A thread of its own: unmounting may need requests to be served. */
+static void *unmount_main(void *arg)
+{
+	struct mounted *mounted = arg;
+	struct timespec until;
+
+	if (umount2(mounted->dir, UMOUNT_NOFOLLOW) == 0)
+		return NULL;
+	if (errno == EPERM) {
+		run_fusermount(mounted->dir);
+	} else if (errno == EBUSY) {
+		report(LOG_WARNING,
+		       "%s is in use: detached, served until it is free or %u s are over",
+		       mounted->dir, FORCE_SECONDS);
+		umount2(mounted->dir, MNT_DETACH | UMOUNT_NOFOLLOW);
+	}
+	/* Still here: the reader, and so the process, would wait for the last user. */
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += FORCE_SECONDS;
+	pthread_mutex_lock(&mounted->lock);
+	while (!mounted->ended &&
+	       pthread_cond_timedwait(&mounted->changed, &mounted->lock, &until) != ETIMEDOUT)
+		;
+	if (!mounted->ended)
+		server_stop(mounted->server);
+	pthread_mutex_unlock(&mounted->lock);
+	return NULL;
+}
+
+static void on_stop(void *user)
+{
+	struct mounted *mounted = user;
+	struct signalfd_siginfo info;
+	pthread_t thread;
+
+	if (read(mounted->signal_fd, &info, sizeof(info)) != sizeof(info))
+		return;
+	if (pthread_create(&thread, NULL, unmount_main, mounted) == 0)
+		pthread_detach(thread);
+}
+
+static int attach(struct mounted *mounted, struct port_info *info)
+{
+	const char *link = mounted->options.link;
+	int err, medium_error;
+
+	err = link_open(link, &mounted->link);
+	if (err == -EINVAL)
+		report(LOG_ERR, "%s: not a link; it should look like sim:PATH", link);
+	else if (err == -EBUSY)
+		report(LOG_ERR, "%s: another host is attached to this port", link);
+	else if (err)
+		report(LOG_ERR, "%s: no device answers: %s", link, error_text(err));
+	if (err)
+		return err;
+	err = port_attach(mounted->link, (int)mounted->options.attach_timeout * 1000, info,
+			  &medium_error);
+	if (err == -ENOMEDIUM)
+		report(LOG_ERR, "%s: the device cannot use its medium: %s; its log says why", link,
+		       error_text(medium_error));
+	else if (err == -EPROTO)
+		report(LOG_ERR,
+		       "%s: port version %u.%u with %u tags, %u + %u slots: not for this driver",
+		       link, info->version >> 16, info->version & 0xffff, info->tags,
+		       info->write_slots, info->read_slots);
+	else if (err)
+		report(LOG_ERR, "%s: cannot attach: %s", link, error_text(err));
+	return err;
+}
+
+/* Only libfuse's mounting is used: it never sees a message. */
+static int mount_fuse(struct mounted *mounted, char **fuse_argv, int fuse_argc)
+{
+	static const struct fuse_lowlevel_ops no_ops;
+	struct fuse_args args = FUSE_ARGS_INIT(fuse_argc, fuse_argv);
+	int fd, flags;
+
+	mounted->session = fuse_session_new(&args, &no_ops, sizeof(no_ops), NULL);
+	fuse_opt_free_args(&args);
+	if (!mounted->session)
+		return -EINVAL;
+	if (fuse_session_mount(mounted->session, mounted->dir) != 0) {
+		report(LOG_ERR, "cannot mount on %s", mounted->dir);
+		return -EIO;
+	}
+	fd = fuse_session_fd(mounted->session);
+	flags = fcntl(fd, F_GETFL);
+	if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0)
+		return -errno;
+	return 0;
+}
+
+static int open_signals(struct mounted *mounted)
+{
+	sigset_t set;
+
+	signal(SIGPIPE, SIG_IGN);
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	mounted->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	return mounted->signal_fd < 0 ? -errno : 0;
+}
+
+static void release(struct mounted *mounted, bool attached)
+{
+	int err;
+
+	pthread_mutex_lock(&mounted->lock);
+	mounted->ended = true;
+	pthread_cond_broadcast(&mounted->changed);
+	pthread_mutex_unlock(&mounted->lock);
+	if (mounted->status)
+		status_socket_close(mounted->status);
+	if (mounted->session) {
+		fuse_session_unmount(mounted->session);
+		fuse_session_destroy(mounted->session);
+	}
+	if (attached) {
+		err = port_detach(mounted->link, DETACH_MS);
+		if (err)
+			report(LOG_WARNING, "%s: not detached: %s", mounted->options.link,
+			       error_text(err));
+	}
+	server_free(mounted->server);
+	if (mounted->link)
+		link_close(mounted->link);
+	free(mounted->dir);
+	free(mounted->options.fuse_options);
+}
+
+/* Everything after the fork: the whole life of the mount. */
+static int serve(struct mounted *mounted)
+{
+	char *fuse_argv[] = {(char *)"mpdisk", (char *)"-o", mounted->options.fuse_options, NULL};
+	struct server_config config = {
+		.trace = mounted->options.trace,
+		.ready = on_ready,
+		.stop = on_stop,
+		.user = mounted,
+	};
+	bool attached = false;
+	int err;
+
+	err = open_signals(mounted);
+	if (err)
+		goto out;
+	err = attach(mounted, &config.info);
+	if (err)
+		goto out;
+	attached = true;
+	err = mount_fuse(mounted, fuse_argv, 3);
+	if (err)
+		goto out;
+	config.fuse_fd = fuse_session_fd(mounted->session);
+	config.stop_fd = mounted->signal_fd;
+	config.link = mounted->link;
+	err = server_new(&config, &mounted->server);
+	if (err) {
+		report(LOG_ERR, "%s", error_text(err));
+		goto out;
+	}
+	err = server_run(mounted->server);
+	if (server_is_stuck(mounted->server))
+		_exit(EXIT_FAILURE); /* a thread hangs in the link and holds what would be freed */
+out:
+	release(mounted, attached);
+	tell_parent(mounted, 1);
+	return err;
+}
+
+/* In the parent: the child's first word, or its death, is the exit status. */
+static int wait_for_child(int fd, pid_t pid)
+{
+	unsigned char status;
+	ssize_t n;
+
+	do {
+		n = read(fd, &status, 1);
+	} while (n < 0 && errno == EINTR);
+	if (n == 1 && status == 0)
+		return 0;
+	waitpid(pid, NULL, 0);
+	return -EIO;
+}
+
+static int mount_disk(struct mount_options *options)
+{
+	struct mounted mounted = {.ready_fd = -1,
+				  .signal_fd = -1,
+				  .lock = PTHREAD_MUTEX_INITIALIZER,
+				  .changed = PTHREAD_COND_INITIALIZER};
+	int pipe_fds[2], err;
+	pid_t pid;
+
+	err = options_finish(options);
+	if (err)
+		return err;
+	mounted.options = *options;
+	mounted.dir = realpath(options->dir, NULL);
+	if (!mounted.dir) {
+		report(LOG_ERR, "%s: %s", options->dir, error_text(errno));
+		return -errno;
+	}
+	fuse_set_log_func(log_fuse);
+	if (options->foreground)
+		return serve(&mounted);
+
+	if (pipe2(pipe_fds, O_CLOEXEC) < 0)
+		return -errno;
+	pid = fork();
+	if (pid < 0)
+		return -errno;
+	if (pid > 0) {
+		close(pipe_fds[1]);
+		free(mounted.dir);
+		return wait_for_child(pipe_fds[0], pid);
+	}
+	close(pipe_fds[0]);
+	mounted.ready_fd = pipe_fds[1];
+	setsid();
+	if (chdir("/") < 0)
+		_exit(EXIT_FAILURE);
+	_exit(serve(&mounted) ? EXIT_FAILURE : EXIT_SUCCESS);
+}
+
+int cmd_mount(int argc, char **argv)
+{
+	static const struct option longs[] = {
+		{"port", required_argument, NULL, 'p'},
+		{"options", required_argument, NULL, 'o'},
+		{"foreground", no_argument, NULL, 'f'},
+		{"debug", no_argument, NULL, 'd'},
+		{NULL, 0, NULL, 0},
+	};
+	struct mount_options options = {.attach_timeout = 60};
+	int c;
+
+	opterr = 0;
+	while ((c = getopt_long(argc, argv, "+:p:o:fd", longs, NULL)) != -1) {
+		switch (c) {
+		case 'p':
+			options.link = optarg;
+			break;
+		case 'o':
+			if (options_parse(&options, optarg))
+				return usage_error("mount: the options are wrong");
+			break;
+		case 'd':
+			options.trace = true;
+			options.foreground = true;
+			break;
+		case 'f':
+			options.foreground = true;
+			break;
+		case ':':
+			return usage_error("mount: '%s' needs a value", argv[optind - 1]);
+		default:
+			return usage_error("mount: unknown option '%s'", argv[optind - 1]);
+		}
+	}
+	if (!options.link)
+		return usage_error("mount: --port LINK is missing");
+	if (argc - optind != 1)
+		return usage_error("mount: one DIR is expected after the options");
+	options.dir = argv[optind];
+	return mount_disk(&options) ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+static int helper_usage(void)
+{
+	fputs("usage: mount.mpdisk LINK DIR [-o OPTIONS] [-sfnvrw] [-t TYPE] [-N NAMESPACE]\n",
+	      stderr);
+	return HELPER_USAGE;
+}
+
+int mount_helper(int argc, char **argv)
+{
+	struct mount_options options = {.attach_timeout = 60};
+	const char *words = NULL;
+	bool fake = false;
+	int c;
+
+	if (argc < 3 || argv[1][0] == '-' || argv[2][0] == '-')
+		return helper_usage();
+	options.link = argv[1];
+	options.dir = argv[2];
+	optind = 3;
+	opterr = 0;
+	while ((c = getopt(argc, argv, "+:o:sfnvrwt:N:")) != -1) {
+		if (c == '?' || c == ':' || (words && c == 'o'))
+			return helper_usage();
+		if (c == 'o')
+			words = optarg;
+		if (c == 's')
+			options.sloppy = true;
+		if (c == 'f')
+			fake = true;
+		if (c == 'r' && options_parse(&options, "ro"))
+			return HELPER_FAILED;
+	}
+	if (optind != argc)
+		return helper_usage();
+	if (words && options_parse(&options, words))
+		return HELPER_USAGE;
+	if (fake)
+		return 0;
+	return mount_disk(&options) ? HELPER_FAILED : 0;
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What a mount was asked for. */
+#ifndef MPDISK_OPTIONS_H
+#define MPDISK_OPTIONS_H
+
+#include <stdbool.h>
+
+struct mount_options {
+	const char *link;
+	const char *dir;
+	bool foreground;
+	bool trace;
+	bool read_only;
+	bool sloppy;                 /* unknown options are ignored */
+	unsigned int attach_timeout; /* seconds */
+	char *fuse_options;          /* for libfuse, separated by commas; malloced */
+};
+
+/* Takes one -o argument apart. 0; -EINVAL after saying on stderr what is wrong. */
+int options_parse(struct mount_options *options, const char *text)
+	__attribute__((warn_unused_result));
+
+/* Adds what mpdisk always wants. */
+int options_finish(struct mount_options *options) __attribute__((warn_unused_result));
+
+#endif

@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* mpdisk status: what a port, or the daemon of a mount, says about itself. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <syslog.h>
+#include <unistd.h>
+
+#include "../fuse/port_client.h"
+#include "cli.h"
+#include "report.h"
+
+/* mountinfo writes space, tab, newline and backslash as \ooo. */
+static void unescape(char *text)
+{
+	char *out = text;
+
+	while (*text) {
+		if (text[0] == '\\' && text[1] >= '0' && text[1] <= '3' && text[2] && text[3]) {
+			*out++ = (char)((text[1] - '0') * 64 + (text[2] - '0') * 8 + text[3] - '0');
+			text += 4;
+		} else {
+			*out++ = *text++;
+		}
+	}
+	*out = '\0';
+}
+
+int find_mount(const char *dir, unsigned int *major, unsigned int *minor)
+{
+	FILE *file = fopen("/proc/self/mountinfo", "re");
+	unsigned int ma, mi;
+	char *line = NULL, *point;
+	size_t size = 0;
+	int err = -ENOENT, at;
+
+	if (!file)
+		return -errno;
+	while (getline(&line, &size, file) > 0) {
+		at = 0;
+		if (sscanf(line, "%*u %*u %u:%u %*s %n", &ma, &mi, &at) != 2 || at == 0 ||
+		    !strstr(line, " - fuse.mpdisk "))
+			continue;
+		point = line + at;
+		point[strcspn(point, " ")] = '\0';
+		unescape(point);
+		if (strcmp(point, dir) == 0) { /* the last one lies on top */
+			*major = ma;
+			*minor = mi;
+			err = 0;
+		}
+	}
+	free(line);
+	fclose(file);
+	return err;
+}
+
+/* The name of dir without asking what is mounted on it, which may not answer any more. */
+static int absolute_name(const char *dir, char *out, size_t size)
+{
+	char *copy = strdup(dir), *parent = NULL, *slash;
+	int n, err = -ENAMETOOLONG;
+
+	if (!copy)
+		return -ENOMEM;
+	while ((slash = strrchr(copy, '/')) && slash != copy && !slash[1])
+		*slash = '\0';
+	slash = strrchr(copy, '/');
+	if (slash)
+		*slash = '\0';
+	parent = realpath(slash ? (slash == copy ? "/" : copy) : ".", NULL);
+	if (!parent) {
+		err = -errno;
+		goto out;
+	}
+	n = snprintf(out, size, "%s/%s", strcmp(parent, "/") == 0 ? "" : parent,
+		     slash ? slash + 1 : copy);
+	if (n > 0 && (size_t)n < size)
+		err = 0;
+out:
+	free(parent);
+	free(copy);
+	return err;
+}
+
+static int show_mount(const char *dir)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	char text[2048], name[4096];
+	unsigned int major, minor;
+	ssize_t n;
+	int fd, err, len;
+
+	err = absolute_name(dir, name, sizeof(name));
+	if (!err)
+		err = find_mount(name, &major, &minor);
+	if (err == -ENOENT) {
+		report(LOG_ERR, "%s: no mpdisk is mounted here", dir);
+		return err;
+	}
+	if (err)
+		goto out;
+	len = snprintf(address.sun_path + 1, sizeof(address.sun_path) - 1, STATUS_SOCKET_FORMAT,
+		       major, minor);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0 ||
+	    connect(fd, (struct sockaddr *)&address,
+		    (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)len)) < 0) {
+		err = -errno;
+		if (fd >= 0)
+			close(fd);
+		goto out;
+	}
+	while ((n = read(fd, text, sizeof(text))) > 0)
+		fwrite(text, 1, (size_t)n, stdout);
+	close(fd);
+out:
+	if (err)
+		report(LOG_ERR, "%s: %s", dir, error_text(err));
+	return err;
+}
+
+static int show_port(const char *name)
+{
+	struct port_info info;
+	struct link *link;
+	uint32_t counters[4]; /* DEVICE_HEARTBEAT, DENIED, BYTES_READ, BYTES_WRITTEN */
+	const struct link_read read = {
+		.addr = PORT_HOST_DEVICE_HEARTBEAT, .len = sizeof(counters), .data = counters};
+	int err;
+
+	err = link_open(name, &link);
+	if (err == -EBUSY)
+		report(LOG_ERR, "%s: a host uses this port: ask for its mounted directory", name);
+	else if (err)
+		report(LOG_ERR, "%s: %s", name, error_text(err));
+	if (err)
+		return err;
+	err = port_identify(link, &info);
+	if (!err)
+		err = link_read(link, &read, 1);
+	link_close(link);
+	if (err) {
+		report(LOG_ERR, "%s: %s", name, error_text(err));
+		return err;
+	}
+	printf("link        %s\nversion     %u.%u\nport        %u\nslots       %u\n", name,
+	       info.version >> 16, info.version & 0xffff, info.port, info.slots);
+	printf("state       %s%s%s%s\n",
+	       info.status & PORT_HOST_STATUS_READY_MASK ? "attached" : "free",
+	       info.status & PORT_HOST_STATUS_FENCED_MASK ? ", fenced" : "",
+	       info.status & PORT_HOST_STATUS_BROKEN_MASK ? ", broken" : "",
+	       info.status & PORT_HOST_STATUS_NO_MEDIUM_MASK ? ", no medium" : "");
+	if (info.status & PORT_HOST_STATUS_ERROR_MASK)
+		printf("error       %s\n",
+		       error_text((int)((info.status & PORT_HOST_STATUS_ERROR_MASK) >>
+					PORT_HOST_STATUS_ERROR_LSB)));
+	printf("epoch       %u\nbeats       %u\ndenied      %u\nbytes read  %u\nwritten     %u\n",
+	       (info.status & PORT_HOST_STATUS_EPOCH_MASK) >> PORT_HOST_STATUS_EPOCH_LSB,
+	       counters[0], counters[1], counters[2], counters[3]);
+	return 0;
+}
+
+int cmd_status(int argc, char **argv)
+{
+	static const struct option longs[] = {{"port", required_argument, NULL, 'p'},
+					      {NULL, 0, NULL, 0}};
+	const char *link = NULL;
+	int c, err;
+
+	opterr = 0;
+	while ((c = getopt_long(argc, argv, "+:p:", longs, NULL)) != -1) {
+		if (c == ':')
+			return usage_error("status: '%s' needs a value", argv[optind - 1]);
+		if (c != 'p')
+			return usage_error("status: unknown option '%s'", argv[optind - 1]);
+		link = optarg;
+	}
+	if (argc - optind != (link ? 0 : 1))
+		return usage_error("status: either --port LINK or one DIR is expected");
+	err = link ? show_port(link) : show_mount(argv[optind]);
+	return err ? EXIT_FAILURE : EXIT_SUCCESS;
+}

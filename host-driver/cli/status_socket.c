@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A thread that answers each connection with the mount's state and closes it. */
+#define _GNU_SOURCE
+#include "status_socket.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "cli.h"
+
+struct status_socket {
+	struct server *server;
+	const char *link;
+	const char *dir;
+	int fd;
+	int stop_fd;
+	pthread_t thread;
+};
+
+static void answer(struct status_socket *status, int fd)
+{
+	char text[2048];
+	int n;
+
+	n = snprintf(text, sizeof(text), "link        %s\ndir         %s\n", status->link,
+		     status->dir);
+	if (n > 0 && (size_t)n < sizeof(text))
+		server_describe(status->server, text + n, (unsigned int)(sizeof(text) - (size_t)n));
+	/* Too slow a reader loses the rest: it must not hold this thread. */
+	if (send(fd, text, strlen(text), MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+		return;
+}
+
+static void *status_main(void *arg)
+{
+	struct status_socket *status = arg;
+	struct pollfd fds[2] = {{.fd = status->fd, .events = POLLIN},
+				{.fd = status->stop_fd, .events = POLLIN}};
+	int fd;
+
+	for (;;) {
+		if (poll(fds, 2, -1) < 0 && errno != EINTR)
+			return NULL;
+		if (fds[1].revents)
+			return NULL;
+		if (!(fds[0].revents & POLLIN))
+			continue;
+		fd = accept4(status->fd, NULL, NULL, SOCK_CLOEXEC);
+		if (fd >= 0) {
+			answer(status, fd);
+			close(fd);
+		}
+	}
+}
+
+int status_socket_open(struct server *server, const char *link, const char *dir, unsigned int major,
+		       unsigned int minor, struct status_socket **out)
+{
+	struct status_socket *status = calloc(1, sizeof(*status));
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int err, n;
+
+	if (!status)
+		return -ENOMEM;
+	status->server = server;
+	status->link = link;
+	status->dir = dir;
+	status->stop_fd = eventfd(0, EFD_CLOEXEC);
+	status->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	n = snprintf(address.sun_path + 1, sizeof(address.sun_path) - 1, STATUS_SOCKET_FORMAT,
+		     major, minor);
+	if (status->stop_fd < 0 || status->fd < 0 ||
+	    bind(status->fd, (struct sockaddr *)&address,
+		 (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)n)) < 0 ||
+	    listen(status->fd, 4) < 0) {
+		err = -errno;
+		goto out;
+	}
+	err = -pthread_create(&status->thread, NULL, status_main, status);
+	if (err)
+		goto out;
+	*out = status;
+	return 0;
+out:
+	if (status->fd >= 0)
+		close(status->fd);
+	if (status->stop_fd >= 0)
+		close(status->stop_fd);
+	free(status);
+	return err;
+}
+
+void status_socket_close(struct status_socket *status)
+{
+	if (eventfd_write(status->stop_fd, 1) == 0)
+		pthread_join(status->thread, NULL);
+	close(status->fd);
+	close(status->stop_fd);
+	free(status);
+}
