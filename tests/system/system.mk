@@ -1,0 +1,17 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# Tests of the host driver, and of the whole: programs that drive mounts, and scripts that judge.
+
+SYSTEM_BUILD := $(BUILD)/tests/system
+SANITIZE := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all
+
+PORT_CLIENT_TEST := tests/unit/port_client_test.c \
+	$(patsubst %,host-driver/fuse/%.c,port_attach port_client port_slots fuse_rules) \
+	$(patsubst %,host-driver/link/%.c,link sim)
+
+$(BUILD)/tests/port_client_test: $(PORT_CLIENT_TEST) $(wildcard host-driver/fuse/*.h)
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS_BASE) $(SANITIZE) -pthread -o $@ $(PORT_CLIENT_TEST)
+
+SUITES += $(BUILD)/tests/port_client_test
+
+LINT_C += tests/unit/port_client_test.c $(wildcard tests/system/*.[ch])
