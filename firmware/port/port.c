@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* Messages of a port: from the submission ring into a call, and its reply into the completion ring.
+ */
+#include "port/port.h"
+#include "platform/errno.h"
+#include "platform/regs/port_device.h"
+
+#include <string.h>
+
+#define RING (PORT_DEVICE_RING / 4)
+#define CELL_WORD(tag) (RING + (PORT_CELL_OFFSET + (tag)*PORT_CELL_SIZE) / 4)
+/* words of struct port_cell */
+#define CELL_INLINE_NSLOTS (offsetof(struct port_cell, inline_len) / 4)
+#define CELL_SLOT_OFFSET (offsetof(struct port_cell, slot_offset) / 4)
+#define CELL_SLOTS (offsetof(struct port_cell, slots) / 4)
+#define CELL_MESSAGE (offsetof(struct port_cell, message) / 4)
+_Static_assert(offsetof(struct port_cell, slots) % 4 == 0, "two slots a word");
+_Static_assert(offsetof(struct port_cell, message) % 4 == 0, "message by words");
+_Static_assert(FUSE_IN_ROOM == PORT_CELL_INLINE && FUSE_OUT_ROOM == PORT_CELL_INLINE, "rooms");
+_Static_assert(FUSE_PAY_SEGS == PORT_CELL_SLOTS, "slots of a message");
+
+static u32 reg_read(const struct port *p, u32 offset)
+{
+	return p->regs[offset / 4];
+}
+
+static void reg_write(struct port *p, u32 offset, u32 value)
+{
+	p->regs[offset / 4] = value;
+}
+
+void port_events(struct port *p)
+{
+	const u32 events = reg_read(p, PORT_DEVICE_EVENT);
+
+	reg_write(p, PORT_DEVICE_EVENT, events); /* first, then what they stand for */
+	if (events & PORT_DEVICE_EVENT_DETACH_MASK)
+		p->want |= PORT_WANT_DETACH;
+	if (events & PORT_DEVICE_EVENT_LINK_MASK) {
+		/* down, or down and up again: whoever was attached is gone */
+		if (!(reg_read(p, PORT_DEVICE_LINK_STATUS) & PORT_DEVICE_LINK_STATUS_UP_MASK))
+			p->want &= ~PORT_WANT_ATTACH;
+		if (p->state != PORT_DETACHED)
+			p->want |= PORT_WANT_LINK;
+	}
+	if (events & PORT_DEVICE_EVENT_ATTACH_MASK)
+		p->want |= PORT_WANT_ATTACH;
+	if (events & PORT_DEVICE_EVENT_DOORBELL_MASK && p->state == PORT_ATTACHED && !p->want) {
+		p->sq_tail = (u16)reg_read(p, PORT_DEVICE_SQ_TAIL);
+		if ((u16)(p->sq_tail - p->sq_head) > PORT_RING_ENTRIES)
+			p->want |= PORT_WANT_BREAK;
+	}
+}
+
+static void put_completion(struct port *p, u32 entry)
+{
+	p->regs[RING + PORT_CQ_OFFSET / 4 + p->cq_tail % PORT_RING_ENTRIES] = entry;
+	p->cq_tail++;
+	reg_write(p, PORT_DEVICE_CQ_TAIL, p->cq_tail);
+}
+
+/* Copies and checks the slot list: the slots are this request's from now on. */
+static bool take_slots(struct port *p, struct port_call *call, u32 nslots, u32 offset, u32 len)
+{
+	const volatile u32 *cell = p->regs + CELL_WORD(call->tag);
+	struct fuse_call *c = &call->fuse;
+	u32 i, pair = 0;
+
+	for (i = 0; i < nslots; i++) {
+		const u32 part = min_of(len, BLOCK_SIZE - offset);
+		u32 slot;
+
+		if (!(i & 1))
+			pair = cell[CELL_SLOTS + i / 2];
+		slot = pair & 0xffff;
+		pair >>= 16;
+		if (slot >= p->nwrite || p->write_busy[slot / 32] & 1u << slot % 32)
+			return false;
+		p->write_busy[slot / 32] |= 1u << slot % 32;
+		call->slots[i] = (u16)slot;
+		c->pay[i] = (struct fs_seg){p->write_frames[slot], (u16)offset, (u16)part};
+		c->npay = i + 1;
+		len -= part;
+		offset = 0;
+		if (part == BLOCK_SIZE && c->in->opcode == FUSE_WRITE)
+			slots_withdraw(p, slot); /* D3 */
+	}
+	return true;
+}
+
+/* Reads the tag's cell into the call; false: it is not a message. */
+static bool take_cell(struct port *p, struct port_call *call)
+{
+	const volatile u32 *cell = p->regs + CELL_WORD(call->tag);
+	struct fuse_call *c = &call->fuse;
+	const u32 message_len = cell[0];
+	const u32 lens = cell[CELL_INLINE_NSLOTS];
+	const u32 inline_len = lens & 0xffff, nslots = lens >> 16;
+	u32 *words = (u32 *)(void *)call->message;
+	u32 i, offset = 0;
+
+	c->npay = 0;
+	if (inline_len < sizeof(*c->in) || inline_len > PORT_CELL_INLINE ||
+	    inline_len > message_len || nslots > PORT_CELL_SLOTS)
+		return false;
+	for (i = 0; i < inline_len / 4; i++)
+		words[i] = cell[CELL_MESSAGE + i];
+	if (inline_len % 4)
+		words[i] = cell[CELL_MESSAGE + i] & ((1u << inline_len % 4 * 8) - 1);
+	c->in = (const struct fuse_in_header *)(void *)call->message;
+	c->in_len = inline_len;
+	c->pay_len = message_len - inline_len;
+	if (c->in->len != message_len)
+		return false;
+	if (!nslots)
+		return c->pay_len == 0;
+	offset = cell[CELL_SLOT_OFFSET] & 0xffff;
+	if (offset >= BLOCK_SIZE || c->pay_len == 0 || c->pay_len > PORT_CELL_SLOTS * BLOCK_SIZE ||
+	    nslots != (offset + c->pay_len + BLOCK_SIZE - 1) / BLOCK_SIZE)
+		return false;
+	if (!take_slots(p, call, nslots, offset, c->pay_len))
+		return false;
+	port_memory_changed(p->plat);
+	return true;
+}
+
+/* Gives the request's write slots back, mapped to the frames that the call has now. */
+static void give_slots(struct port *p, struct port_call *call)
+{
+	const struct fuse_call *c = &call->fuse;
+	u32 i;
+
+	for (i = 0; i < c->npay; i++) {
+		const u32 slot = call->slots[i];
+
+		p->write_busy[slot / 32] &= ~(1u << slot % 32);
+		if (c->pay[i].len == BLOCK_SIZE && c->in->opcode == FUSE_WRITE)
+			slots_restore(p, slot, c->pay[i].frame);
+	}
+	call->fuse.npay = 0;
+}
+
+bool port_take(struct port *p, struct exec *x, struct port_call *call)
+{
+	while (port_has_messages(p)) {
+		const u32 entry =
+			p->regs[RING + PORT_SQ_OFFSET / 4 + p->sq_head % PORT_RING_ENTRIES];
+		const u32 tag = PORT_SQE_TAG(entry);
+		const u32 kind = PORT_SQE_KIND(entry);
+
+		p->sq_head++;
+		reg_write(p, PORT_DEVICE_SQ_HEAD, p->sq_head);
+		if (tag >= p->ntags || kind > PORT_SQE_RELEASE || entry >> 16) {
+			put_completion(p, PORT_CQE(tag, PORT_CQE_INVALID));
+			continue;
+		}
+		if (p->busy & 1u << tag) {
+			p->want |= PORT_WANT_BREAK;
+			return false;
+		}
+		if (kind == PORT_SQE_RELEASE) {
+			slots_reply(p, x, tag, NULL, 0);
+			continue;
+		}
+		call->tag = tag;
+		call->fuse.x = x;
+		call->fuse.session = &p->session;
+		call->fuse.out = (void *)(uintptr_t)(p->regs + CELL_WORD(tag) + CELL_MESSAGE);
+		if (!take_cell(p, call)) {
+			give_slots(p, call);
+			put_completion(p, PORT_CQE(tag, PORT_CQE_INVALID));
+			continue;
+		}
+		p->busy |= 1u << tag;
+		p->inflight++;
+		p->messages++;
+		return true;
+	}
+	return false;
+}
+
+void port_complete(struct port *p, struct port_call *call)
+{
+	volatile u32 *cell = p->regs + CELL_WORD(call->tag);
+	struct fuse_call *c = &call->fuse;
+
+	give_slots(p, call);
+	slots_reply(p, c->x, call->tag, c->reply, c->nreply);
+	p->busy &= ~(1u << call->tag);
+	p->inflight--;
+	if (p->want) { /* being detached: the host does not wait for it any more */
+		plat_wake(p->plat, &p->inflight);
+		return;
+	}
+	cell[0] = c->out_len + c->reply_len;
+	cell[CELL_INLINE_NSLOTS] = c->out_len | c->nreply << 16;
+	cell[CELL_SLOT_OFFSET] = c->nreply ? c->reply[0].offset : 0;
+	put_completion(p, PORT_CQE(call->tag, PORT_CQE_REPLY));
+}
