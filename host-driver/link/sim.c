@@ -443,18 +443,29 @@ static int send_hello(struct sim_link *l, int memfd)
 	return sendmsg(l->fd, &msg, MSG_NOSIGNAL) == sizeof(hello) ? 0 : -ENODEV;
 }
 
-/* The simulator's hello: it takes us, or it says why not (-EBUSY: the port has a host). */
+/*
+ * The simulator's hello: it takes us, or it says why not (-EBUSY: the port has a host). When it
+ * closed before it read our hello, the socket reports a reset once, and then what it sent.
+ */
 static int take_hello(struct sim_link *l)
 {
 	struct pollfd pfd = {.fd = l->fd, .events = POLLIN};
 	struct sim_record hello;
+	ssize_t n;
+	int tries;
 	int r;
 
 	do {
 		r = poll(&pfd, 1, HELLO_MS);
 	} while (r < 0 && errno == EINTR);
-	if (r <= 0 || recv(l->fd, &hello, sizeof(hello), MSG_DONTWAIT) != sizeof(hello) ||
-	    hello.op != SIM_HELLO)
+	if (r <= 0)
+		return -ENODEV;
+	for (tries = 0; tries < 3; tries++) {
+		n = recv(l->fd, &hello, sizeof(hello), MSG_DONTWAIT);
+		if (n >= 0 || (errno != ECONNRESET && errno != EINTR))
+			break;
+	}
+	if (n != sizeof(hello) || hello.op != SIM_HELLO)
 		return -ENODEV;
 	if (hello.status)
 		return hello.status;

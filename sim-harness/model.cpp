@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: BSD-2-Clause
+// The thin C++ shell around the verilated device.
+#include "Vsim_top.h"
+#include "verilated.h"
+#ifdef SIM_TRACE
+#include "verilated_fst_c.h"
+#endif
+
+#include <new>
+#include <string>
+
+#include "model.h"
+
+static_assert(SIM_PORTS >= 1 && SIM_PORTS <= SIM_PORTS_MAX, "ports");
+
+#ifdef SIM_TRACE
+static const bool can_trace = true;
+#else
+static const bool can_trace = false;
+#endif
+
+extern const struct model_config model_config = {SIM_PORTS,    SIM_SLOTS, SIM_MEMORY_MIB,
+						 SIM_CLOCK_HZ, SIM_TIED,  can_trace};
+
+struct model {
+	VerilatedContext context;
+	Vsim_top *top;
+#ifdef SIM_TRACE
+	VerilatedFstC *trace;
+#endif
+};
+
+struct model *model_create(const char *boot)
+{
+	model *m = new (std::nothrow) model();
+
+	if (!m)
+		return nullptr;
+	std::string plus = std::string("+boot=") + boot;
+	const char *argv[] = {"mpdisk-sim", plus.c_str(), nullptr};
+
+	m->context.commandArgs(2, argv);
+#ifdef SIM_TRACE
+	m->context.traceEverOn(true);
+	m->trace = nullptr;
+#endif
+	m->top = new Vsim_top(&m->context, "top");
+	return m;
+}
+
+void model_destroy(struct model *m)
+{
+	if (!m)
+		return;
+	m->top->final();
+#ifdef SIM_TRACE
+	if (m->trace) {
+		m->trace->close();
+		delete m->trace;
+	}
+#endif
+	delete m->top;
+	delete m;
+}
+
+// Vectors of words are one integer, two, or an array of them: in each case the words lie in order.
+template <typename T> static uint32_t *words(T &field)
+{
+	return reinterpret_cast<uint32_t *>(&field);
+}
+
+void model_pins(struct model *m, struct pins *p)
+{
+	Vsim_top *t = m->top;
+
+	p->clk = &t->clk_i;
+	p->rst_n = &t->rst_ni;
+	p->epoch = reinterpret_cast<uint64_t *>(&t->epoch_i);
+	p->seed = &t->seed_i;
+	p->stop = &t->stop_i;
+	p->slept_valid = &t->slept_valid_i;
+	p->slept_cycles = reinterpret_cast<uint64_t *>(&t->slept_cycles_i);
+	p->uart_rx = &t->uart_rx_i;
+	p->tck = &t->tck_i;
+	p->tms = &t->tms_i;
+	p->tdi = &t->tdi_i;
+	p->trst_n = &t->trst_ni;
+	p->link_clk = &t->link_clk_i;
+	p->link_rst_n = &t->link_rst_ni;
+	p->link_up = &t->link_up_i;
+	p->cmd_valid = &t->link_cmd_valid_i;
+	p->cmd_write = &t->link_cmd_write_i;
+	p->cmd_addr = words(t->link_cmd_addr_i);
+	p->cmd_len = words(t->link_cmd_len_i);
+	p->wvalid = &t->link_wvalid_i;
+	p->wdata = words(t->link_wdata_i);
+	p->rready = &t->link_rready_i;
+
+	p->sleeping = &t->sleeping_o;
+	p->wake_time = reinterpret_cast<uint64_t *>(&t->wake_time_o);
+	p->time = reinterpret_cast<uint64_t *>(&t->time_o);
+	p->phase = &t->phase_o;
+	p->uart_tx = &t->uart_tx_o;
+	p->tdo = &t->tdo_o;
+	p->cmd_ready = &t->link_cmd_ready_o;
+	p->wready = &t->link_wready_o;
+	p->rvalid = &t->link_rvalid_o;
+	p->rdata = words(t->link_rdata_o);
+	p->irq = &t->link_irq_o;
+	p->tap_valid = &t->tap_valid_o;
+	p->tap_addr = &t->tap_addr_o;
+	p->tap_data = &t->tap_data_o;
+	p->denied = words(t->denied_o);
+}
+
+void model_eval(struct model *m)
+{
+	m->top->eval();
+}
+
+bool model_finished(const struct model *m)
+{
+	return m->context.gotFinish();
+}
+
+bool model_trace_open(struct model *m, const char *path)
+{
+#ifdef SIM_TRACE
+	m->trace = new VerilatedFstC;
+	m->top->trace(m->trace, 99);
+	m->trace->open(path);
+	return m->trace->isOpen();
+#else
+	(void)m;
+	(void)path;
+	return false;
+#endif
+}
+
+void model_trace(struct model *m, uint64_t ps)
+{
+#ifdef SIM_TRACE
+	if (m->trace)
+		m->trace->dump(ps);
+#else
+	(void)m;
+	(void)ps;
+#endif
+}

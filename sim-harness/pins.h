@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The pins of the device, as pointers into the model (or, in a test, into anything else).
+ *
+ * Vectors of one bit a port are a byte, bit p for port p; vectors of words have one uint32_t a
+ * port. What an input means is in rtl/top/mpdisk_device.sv.
+ */
+#ifndef MPDISK_SIM_PINS_H
+#define MPDISK_SIM_PINS_H
+
+#include <stdint.h>
+
+#define SIM_PORTS_MAX 8u
+
+struct pins {
+	/* inputs */
+	uint8_t *clk;
+	uint8_t *rst_n;
+	uint64_t *epoch;
+	uint32_t *seed;
+	uint8_t *stop;
+	uint8_t *slept_valid;
+	uint64_t *slept_cycles;
+	uint8_t *uart_rx;
+	uint8_t *tck;
+	uint8_t *tms;
+	uint8_t *tdi;
+	uint8_t *trst_n;
+	uint8_t *link_clk;
+	uint8_t *link_rst_n;
+	uint8_t *link_up;
+	uint8_t *cmd_valid;
+	uint8_t *cmd_write;
+	uint32_t *cmd_addr;
+	uint32_t *cmd_len;
+	uint8_t *wvalid;
+	uint32_t *wdata;
+	uint8_t *rready;
+
+	/* outputs */
+	const uint8_t *sleeping;
+	const uint64_t *wake_time;
+	const uint64_t *time;
+	const uint32_t *phase;
+	const uint8_t *uart_tx;
+	const uint8_t *tdo;
+	const uint8_t *cmd_ready;
+	const uint8_t *wready;
+	const uint8_t *rvalid;
+	const uint32_t *rdata;
+	const uint8_t *irq;
+
+	/* A look inside (sim_top.sv): the core's register writes, and counters of the ports. */
+	const uint8_t *tap_valid;
+	const uint32_t *tap_addr;
+	const uint32_t *tap_data;
+	const uint32_t *denied;
+};
+
+#endif

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# mpdisk-sim: the verilated device. Two programs of one source: mpdisk-sim for speed, with link
+# clocks tied to the device clock, and mpdisk-sim-trace with traces, assertions and free link clocks,
+# which the first one starts when it is asked for one of them.
+
+PORTS ?= 4
+SIM_SLOTS := 1024
+SIM_MEMORY_MIB := 32
+SIM_CLOCK_HZ := 50000000
+
+SIM_DIR := $(BUILD)/sim
+SIM_SOURCES := bus clocks devlog input jtag links main record sim stats storage
+SIM_HEADERS := $(wildcard sim-harness/*.h) host-driver/link/sim_wire.h rtl/storage/storage_dpi.h \
+	firmware/port/port_wire.h $(wildcard firmware/platform/regs/*.h)
+SIM_OBJECTS := $(SIM_SOURCES:%=$(SIM_DIR)/%.o)
+SIM_CONFIG := -DSIM_PORTS=$(PORTS) -DSIM_SLOTS=$(SIM_SLOTS) -DSIM_MEMORY_MIB=$(SIM_MEMORY_MIB) \
+	-DSIM_CLOCK_HZ=$(SIM_CLOCK_HZ)
+SIM_VERILATOR = $(VERILATOR) --cc --prefix Vsim_top --flatten --top-module sim_top -Irtl/regs \
+	-GPorts=$(PORTS) -GSlots=$(SIM_SLOTS) -GMemoryMiB=$(SIM_MEMORY_MIB) \
+	-GClockHz=$(SIM_CLOCK_HZ) $(RTL_WAIVERS)
+SIM_CXX_FLAGS := -O3 -march=native -fno-pie
+SIM_SHARE = $(shell $(VERILATOR) --getenv VERILATOR_ROOT)/include
+
+all: $(BUILD)/mpdisk-sim $(BUILD)/mpdisk-sim-trace
+
+LINT_C += $(wildcard sim-harness/*.c sim-harness/*.h sim-harness/*.cpp) \
+	$(wildcard host-driver/link/*.c host-driver/link/*.h) $(wildcard tests/system/link_*.c)
+
+# The model: $(SIM_DIR)/fast and $(SIM_DIR)/trace.
+$(SIM_DIR)/fast/Vsim_top.mk: sim-harness/sim_top.sv $(RTL_DEVICE) $(RTL_HEADERS) \
+		$(RTL_WAIVERS) $(SIM_DIR)/config
+	@mkdir -p $(@D)
+	$(SIM_VERILATOR) $(RTL_FAST) -GTied=1 --Mdir $(@D) sim-harness/sim_top.sv $(RTL_DEVICE) $(VEXRISCV_V)
+
+$(SIM_DIR)/trace/Vsim_top.mk: sim-harness/sim_top.sv $(RTL_DEVICE) $(RTL_HEADERS) \
+		$(RTL_WAIVERS) $(SIM_DIR)/config
+	@mkdir -p $(@D)
+	$(SIM_VERILATOR) -O3 --x-assign fast --x-initial fast --assert --trace-fst --trace-structs \
+		-GTied=0 --Mdir $(@D) sim-harness/sim_top.sv $(RTL_DEVICE) $(VEXRISCV_V)
+
+# Another number of ports is another model.
+$(SIM_DIR)/config: FORCE
+	@mkdir -p $(@D)
+	@echo '$(SIM_CONFIG)' | cmp -s - $@ || echo '$(SIM_CONFIG)' > $@
+.PHONY: FORCE
+FORCE:
+
+$(SIM_DIR)/%/model.a: $(SIM_DIR)/%/Vsim_top.mk
+	$(MAKE) -C $(@D) -f Vsim_top.mk OPT_FAST='$(SIM_CXX_FLAGS)' OPT_SLOW=-O1 \
+		OPT_GLOBAL='$(SIM_CXX_FLAGS)' Vsim_top__ALL.a verilated.o verilated_dpi.o \
+		verilated_threads.o $(if $(filter trace,$*),verilated_fst_c.o) > $(@D)/compile.log 2>&1 || \
+		{ tail -30 $(@D)/compile.log; exit 1; }
+	cp $(@D)/Vsim_top__ALL.a $@ && ar rs $@ $(@D)/verilated*.o
+
+SIM_CXX = $(CXX) -std=gnu++17 -g -Wall -Wextra -Werror $(SIM_CXX_FLAGS) -isystem $(SIM_SHARE) \
+	-isystem $(SIM_SHARE)/vltstd $(SIM_CONFIG)
+$(SIM_DIR)/fast/model.o: sim-harness/model.cpp sim-harness/model.h sim-harness/pins.h \
+		$(SIM_DIR)/fast/model.a
+	$(SIM_CXX) -DSIM_TIED=true -isystem $(@D) -c -o $@ $<
+$(SIM_DIR)/trace/model.o: sim-harness/model.cpp sim-harness/model.h sim-harness/pins.h \
+		$(SIM_DIR)/trace/model.a
+	$(SIM_CXX) -DSIM_TIED=false -DSIM_TRACE -isystem $(@D) -c -o $@ $<
+
+$(SIM_DIR)/%.o: sim-harness/%.c $(SIM_HEADERS)
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS_BASE) -O3 -march=native -fno-pie -DSIM_BOOT_DEFAULT='"firmware/boot.hex"' -c -o $@ $<
+
+$(BUILD)/mpdisk-sim: $(SIM_OBJECTS) $(SIM_DIR)/fast/model.o
+	$(CXX) -no-pie -o $@ $^ $(SIM_DIR)/fast/model.a -lpthread
+$(BUILD)/mpdisk-sim-trace: $(SIM_OBJECTS) $(SIM_DIR)/trace/model.o
+	$(CXX) -no-pie -o $@ $^ $(SIM_DIR)/trace/model.a -lz -lpthread
+
+# The link library, as host drivers use it, and its tool.
+LINK_SOURCES := host-driver/link/link.c host-driver/link/sim.c
+LINK_HEADERS := $(wildcard host-driver/link/*.h)
+LINK_LIBRARY := $(BUILD)/host-driver/liblink.a
+$(BUILD)/host-driver/link/%.o: host-driver/link/%.c $(LINK_HEADERS)
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS_BASE) -c -o $@ $<
+$(LINK_LIBRARY): $(LINK_SOURCES:%.c=$(BUILD)/%.o)
+	ar rcs $@ $^
+$(BUILD)/link-tool: $(BUILD)/host-driver/link/link_tool.o $(LINK_LIBRARY)
+	$(CC) -o $@ $^ -lpthread
+all: $(BUILD)/link-tool
