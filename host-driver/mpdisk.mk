@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-# mpdisk: the host's program, and its port client for the tests. The links are in link/link.mk.
+# mpdisk: the host's program, and its port client for the tests. liblink.a is made by the harness.
 
 MPDISK_DIR := $(BUILD)/host-driver
 PORT_CLIENT_OBJS := $(patsubst %,$(MPDISK_DIR)/fuse/%.o,port_attach port_client port_slots)
@@ -14,7 +14,7 @@ $(MPDISK_DIR)/cli/%.o: host-driver/cli/%.c host-driver/mpdisk.mk
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS_BASE) $(shell pkg-config --cflags fuse3) -MMD -c -o $@ $<
 
-$(BUILD)/mpdisk: $(MPDISK_OBJS) $(LINK_OBJS)
+$(BUILD)/mpdisk: $(MPDISK_OBJS) $(BUILD)/host-driver/liblink.a
 	$(CC) $(CFLAGS_BASE) -pthread -o $@ $^ $(shell pkg-config --libs fuse3)
 
 $(BUILD)/mount.mpdisk: $(BUILD)/mpdisk

@@ -14,4 +14,12 @@ $(BUILD)/tests/port_client_test: $(PORT_CLIENT_TEST) $(wildcard host-driver/fuse
 
 SUITES += $(BUILD)/tests/port_client_test
 
-LINT_C += tests/unit/port_client_test.c $(wildcard tests/system/*.[ch])
+# What run-main and the system tests work with.
+SYSTEM_PROGRAMS := $(SYSTEM_BUILD)/coherence $(SYSTEM_BUILD)/append
+$(SYSTEM_PROGRAMS): $(SYSTEM_BUILD)/%: tests/system/%.c
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS_BASE) -o $@ $<
+
+all: $(SYSTEM_PROGRAMS)
+
+LINT_C += tests/unit/port_client_test.c tests/system/coherence.c tests/system/append.c
