@@ -12,7 +12,10 @@ verilated_bench = @mkdir -p $(@D) && verilator --cc --exe --build -O3 --assert -
 	{ cat $(@D)/$1.log; exit 1; }
 
 $(BUILD)/rtl/port_bench: tests/rtl/port_tb.sv tests/rtl/port_bench.cpp tests/rtl/port_world.h \
-		$(PORT_RTL) $(MEM_RTL) $(PORT_INCLUDES)
+		tests/rtl/port_case.h $(PORT_RTL) $(MEM_RTL) $(PORT_INCLUDES)
 	$(call verilated_bench,port_tb,$(filter %.sv %.cpp,$^))
 
-SUITES += $(BUILD)/rtl/port_bench
+$(BUILD)/rtl/mem_bench: tests/rtl/mem_tb.sv tests/rtl/mem_bench.cpp tests/rtl/port_case.h $(MEM_RTL)
+	$(call verilated_bench,mem_tb,$(filter %.sv %.cpp,$^))
+
+SUITES += $(BUILD)/rtl/port_bench $(BUILD)/rtl/mem_bench
