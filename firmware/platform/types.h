@@ -12,9 +12,9 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "little-endian machine
 
 typedef uint8_t u8;
 typedef uint16_t u16;
-typedef uint32_t u32;
+typedef unsigned int u32; /* on RV32 uint32_t is unsigned long, which printf's %u is not */
 typedef uint64_t u64;
-typedef int32_t s32;
+typedef int s32;
 typedef int64_t s64;
 
 typedef u32 ref_t;    /* byte offset into the pool; 0 is none */
