@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The firmware's start, its main loop and its end. */
+#ifndef MPDISK_BOOT_H
+#define MPDISK_BOOT_H
+
+#include "port/port.h"
+
+#define BOOT_PORTS_MAX 8u
+
+struct device {
+	u32 nports;
+	struct port ports[BOOT_PORTS_MAX];
+	u32 next_port; /* whose turn it is */
+	u32 tick;      /* counts ticks; waited on by the background fiber */
+	u32 heartbeat;
+	bool serving;  /* ports are set up */
+	bool stopping; /* an orderly stop was requested */
+};
+
+extern struct device device;
+
+void boot_main(void);
+struct pool *boot_pool(void);
+void trap_report(u32 cause, u32 pc, u32 value);
+
+/* serve.c: what a worker fiber does. */
+void serve(u32 index);
+/* Arms the timer for the next tick. */
+void serve_arm_tick(void);
+
+#endif

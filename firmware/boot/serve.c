@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * The main loop: every worker fiber looks for work, serves it, and looks again.
+ *
+ * Whoever finds a message serves it at once. When it has to wait, another fiber goes on: one whose
+ * wait is over, else an idle one, which looks for the next message. Ports take turns by message.
+ */
+#include "boot/boot.h"
+#include "platform/soc/fiber.h"
+#include "platform/soc/soc.h"
+
+static struct port_call calls[FIBERS - 1];
+static struct exec execs[FIBERS - 1];
+
+void port_memory_changed(struct plat *plat)
+{
+	(void)plat;
+	soc_cache_invalidate();
+}
+
+void serve_arm_tick(void)
+{
+	u64 next;
+
+	next = SOC_REG(TIMER, TIME_LO);
+	next |= (u64)SOC_REG(TIMER, TIME_HI) << 32;
+	next += soc.cycles_per_ms * SOC_TICK_MS;
+	SOC_REG(TIMER, COMPARE_LO) = (u32)next;
+	SOC_REG(TIMER, COMPARE_HI) = (u32)(next >> 32);
+}
+
+static void tick(void)
+{
+	u32 p;
+
+	soc_time_tick(&soc);
+	serve_arm_tick();
+	device.heartbeat++;
+	for (p = 0; device.serving && p < device.nports; p++)
+		port_tick(&device.ports[p], device.heartbeat);
+	fibers_tick(plat_ms(&soc));
+	device.tick++;
+	plat_wake(&soc, &device.tick);
+}
+
+void soc_poll(bool sleep)
+{
+	const u32 pending = sleep ? SOC_REG(INTC, WAIT) : SOC_REG(INTC, PENDING);
+	u32 ports, p;
+
+	if (pending & 1u << INTC_IRQ_MEDIUM) {
+		SOC_REG(MEDIUM, IRQ) = 1; /* first, then what it stands for */
+		soc_medium_reap(&soc);
+	}
+	if (pending & 1u << INTC_IRQ_TIMER)
+		tick();
+	if (pending & 1u << INTC_IRQ_STOP && !device.stopping) {
+		device.stopping = true;
+		SOC_REG(INTC, ENABLE) &= ~(1u << INTC_IRQ_STOP);
+		plat_wake(&soc, &device.tick);
+		device.tick++;
+	}
+	if (!device.serving)
+		return;
+	ports = pending >> INTC_IRQ_PORT0;
+	for (p = 0; ports; p++, ports >>= 1)
+		if (ports & 1 && p < device.nports)
+			port_events(&device.ports[p]);
+}
+
+/* The next port, in turn, that has something to do. */
+static struct port *find_work(void)
+{
+	u32 i, p = device.next_port;
+
+	for (i = 0; i < device.nports; i++) {
+		struct port *port = &device.ports[p];
+
+		if (++p == device.nports)
+			p = 0;
+		if (port_has_messages(port) || port_wants_change(port)) {
+			device.next_port = p;
+			return port;
+		}
+	}
+	return NULL;
+}
+
+void serve(u32 index)
+{
+	struct port_call *call = &calls[index - 1];
+	struct exec *x = &execs[index - 1];
+	struct port *port;
+
+	if (exec_join(boot_pool(), &soc, 0, x))
+		plat_panic(&soc, "no executor slot", __FILE__, __LINE__);
+	for (;;) {
+		if (fiber_idle())
+			continue;
+		port = find_work();
+		soc_poll(!port);
+		if (!port)
+			continue;
+		if (port_wants_change(port))
+			port_change(port, x);
+		else if (port_take(port, x, call)) {
+			fuse_serve(&call->fuse);
+			port_complete(port, call);
+		}
+	}
+}
