@@ -65,6 +65,8 @@ static void tell_parent(struct mounted *mounted, unsigned char status)
 		return;
 	if (status == 0) {
 		report_to_syslog();
+		if (chdir("/") < 0) /* the link's name may have been relative until now */
+			report(LOG_WARNING, "chdir /: %s", error_text(errno));
 		null = open("/dev/null", O_RDWR | O_CLOEXEC);
 		if (null >= 0) {
 			dup2(null, STDIN_FILENO);
@@ -334,8 +336,6 @@ static int mount_disk(struct mount_options *options)
 	close(pipe_fds[0]);
 	mounted.ready_fd = pipe_fds[1];
 	setsid();
-	if (chdir("/") < 0)
-		_exit(EXIT_FAILURE);
 	_exit(serve(&mounted) ? EXIT_FAILURE : EXIT_SUCCESS);
 }
 
