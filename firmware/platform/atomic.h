@@ -15,6 +15,11 @@
 #ifdef MPDISK_SINGLE_HART
 #define compiler_barrier() __asm__ volatile("" ::: "memory")
 
+static inline void atomic_fence(void)
+{
+	compiler_barrier();
+}
+
 static inline u32 atomic_load(const u32 *p)
 {
 	return *(const volatile u32 *)p;
@@ -71,6 +76,12 @@ static inline u32 atomic_and(u32 *p, u32 v)
 }
 
 #else
+
+/* Every store before it is seen by all before any store after it. */
+static inline void atomic_fence(void)
+{
+	__atomic_thread_fence(__ATOMIC_ACQ_REL);
+}
 
 static inline u32 atomic_load(const u32 *p)
 {

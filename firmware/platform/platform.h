@@ -81,4 +81,9 @@ u32 plat_random(struct plat *plat);
 void plat_panic(struct plat *plat, const char *what, const char *file, int line)
 	__attribute__((noreturn));
 
+#ifdef MPDISK_DEBUG
+/* The executor dies here, as if its machine had stopped (exec.h, cut). Tests only. */
+void plat_cut(struct plat *plat) __attribute__((noreturn));
+#endif
+
 #endif

@@ -23,9 +23,21 @@ struct exec {
 	u32 host; /* whose operation this is: port number or process */
 	struct cred cred;
 	struct plat_time now; /* time of the operation, read once at tx_begin */
-	u32 nedited;          /* buffers edited by the open tx: slot->edited[] */
-	u32 rank;             /* highest lock rank held (debug) */
+	u32 mini;             /* an open mini-transaction's mark + 1, or 0 */
+	u8 ranks[POOL_HELD];  /* of the locks in slot->held[] (debug) */
+	u32 cut;              /* debug: dies at the cut-th step from now; 0: never */
 };
+
+/* A point between two stores to shared state at which a test may let the executor die. */
+static inline void exec_step(struct exec *x)
+{
+#ifdef MPDISK_DEBUG
+	if (x->cut && --x->cut == 0)
+		plat_cut(x->plat);
+#else
+	(void)x;
+#endif
+}
 
 static inline void *exec_ptr(const struct exec *x, ref_t ref)
 {
@@ -39,6 +51,15 @@ static inline ref_t exec_ref(const struct exec *x, const void *p)
 
 /* Takes a free executor slot: 0, or -EAGAIN when all are taken. */
 int warn_unused exec_join(struct pool *pool, struct plat *plat, u32 host, struct exec *x);
+/* With no tx open and nothing pinned. */
 void exec_leave(struct exec *x);
+
+/*
+ * Takes the place of an executor that has died: rolls its open tx back or finishes what it had
+ * committed, releases its locks, frees its slot. The caller knows that it is dead. Idempotent: may
+ * itself be cut off anywhere and be done again by another. -EBUSY: another one is at it;
+ * 0: done or nothing to do.
+ */
+int warn_unused exec_recover(struct exec *x, u32 dead);
 
 #endif

@@ -6,14 +6,20 @@
  * Invariants
  *  F1. A frame with pins is neither evicted nor reused.
  *  F2. A buffer that an open tx has edited (editors > 0) is not written to the medium.
+ *      It is written from a sealed copy: a tx that edits it next does not wait for the medium.
  *  F3. A dirty page knows its medium block: blocks are allocated before the data is put in the
- * cache. F4. Checksums are verified when a buffer is read and made when it is written (csum.h),
- * never between. F5. FRAME_UPTODATE is set only when the content is whole; who finds it clear waits
- * on flags.
+ *      cache. It is written in place, and stays dirty if it changes meanwhile.
+ *  F4. Checksums are verified when a buffer is read and made when it is written (csum.h), never
+ *      between.
+ *  F5. FRAME_UPTODATE is set only when the content is whole; who finds it clear waits on flags.
+ *  F6. Block numbers are not reused while a frame of theirs is in the cache: page_drop() and
+ *      buf_forget() come before the block is free, and wait for a write under way.
+ *  F7. An inode slot is not given to another inode before page_drop() of all its pages.
  */
 #ifndef MPDISK_FRAME_H
 #define MPDISK_FRAME_H
 
+#include "platform/atomic.h"
 #include "pool/exec.h"
 
 struct inode;
@@ -25,6 +31,17 @@ enum frame_kind { FRAME_FREE, FRAME_BUF, FRAME_PAGE, FRAME_ANON, FRAME_FIXED };
 #define FRAME_WRITING 0x04u /* being written to the medium */
 #define FRAME_READING 0x08u
 #define FRAME_ERROR 0x10u /* the last write failed */
+
+#define FRAME_REF 0x20u      /* used since the clock hand passed */
+#define FRAME_WAITERS 0x40u  /* somebody waits on flags */
+#define FRAME_OLD 0x80u      /* dirty since before the flusher's last look */
+#define FRAME_CHECKED 0x100u /* the filesystem has checked the structure of what was read */
+
+/* In pins: being evicted or free, cannot be pinned. */
+#define FRAME_FROZEN 0x80000000u
+/* In editors: being sealed and copied for writing, cannot be edited for that moment. */
+#define FRAME_SEALING 0x80000000u
+#define FRAME_EDIT_WAITERS 0x40000000u
 
 /* What kind of checksum a buffer carries: who seals it and with what (fs/csum.c). */
 enum csum_kind {
@@ -40,24 +57,24 @@ enum csum_kind {
 	CSUM_XATTR,  /* the block number is in the sum */
 };
 
-struct frame {          /* 64 bytes */
-	u32 kind;       /* [owner or hash lock] enum frame_kind */
-	u32 flags;      /* atomic; waited on */
-	u32 pins;       /* atomic */
-	u32 hash_next;  /* [hash lock] fno */
-	u32 key_lo;     /* [immutable while hashed] BUF: block, PAGE: page index */
-	u32 key_hi;     /* [immutable while hashed] BUF: block >> 32, PAGE: inode number */
-	fno_t lru_next; /* [free_lock]; next free frame */
-	fno_t lru_prev; /* [free_lock] */
-	fno_t own_next; /* [inode's pages_lock] pages of one inode */
-	fno_t own_prev; /* [inode's pages_lock] */
-	blkno_t block;  /* BUF, and PAGE with a medium block: where it is written; PAGE 0: a hole,
-			   clean */
-	u16 csum_kind;  /* [set with the first pin] */
-	u16 csum_mask;  /* atomic in its word: inodes of the itable block to seal */
+struct frame {           /* 64 bytes */
+	u32 kind;        /* [owner or hash lock] enum frame_kind */
+	u32 flags;       /* atomic; waited on */
+	u32 pins;        /* atomic */
+	u32 hash_next;   /* [hash lock] fno */
+	u32 key_lo;      /* [immutable while hashed] BUF: block, PAGE: page index */
+	u32 key_hi;      /* [immutable while hashed] BUF: block >> 32, PAGE: inode number */
+	fno_t free_next; /* [free_lock] */
+	u32 owner;       /* ANON: executor that allocated it; PAGE: ref of its struct inode */
+	fno_t own_next;  /* [inode's pages_lock] pages of one inode */
+	fno_t own_prev;  /* [inode's pages_lock] */
+	blkno_t block;   /* BUF, and PAGE with a medium block: where it is written; PAGE 0: a hole,
+			    clean */
+	u16 csum_kind;   /* [set with the first pin] */
+	u16 csum_mask;   /* atomic in its word: inodes of the itable block to seal */
 	u32 csum_owner;
 	u32 csum_seed; /* inode checksum seed for EXTENT, DIR, DX */
-	u32 editors;   /* atomic: open transactions that have edited it */
+	u32 editors;   /* atomic: a bit per executor whose open tx has edited it; FRAME_SEALING */
 };
 
 _Static_assert(sizeof(struct frame) == 64, "struct frame");
@@ -100,8 +117,8 @@ struct csum_id {
 /* The block's buffer, pinned, read and verified. -EIO: medium; -EUCLEAN: bad checksum (logged);
  * -ENOMEM. */
 int warn_unused buf_read(struct exec *x, blkno_t block, struct csum_id id, struct frame **out);
-/* Starts reading blocks [block, block+count) that are not cached yet, without waiting and without
- * pins. A hint. */
+/* Reads the blocks of [block, block+count) that are not cached yet, several at a time, and leaves
+ * them unpinned. At most 8. A hint: errors show when the block is read by buf_read(). */
 void buf_readahead(struct exec *x, blkno_t block, u32 count, struct csum_id id);
 /* The buffer of a block that was just allocated: pinned, zeroed, not read. Belongs to the open tx.
  */
@@ -115,6 +132,17 @@ static inline void buf_put(struct exec *x, struct frame *f)
 int warn_unused buf_edit(struct exec *x, struct frame *f);
 /* buf_edit + tx_save of bytes [off, off+len); *out points at them, to be changed. */
 int warn_unused buf_save(struct exec *x, struct frame *f, u32 off, u32 len, void **out);
+/* One more inode of an itable buffer to be sealed; the buffer is edited by this tx. */
+static inline void buf_csum_add(struct frame *f, u32 index)
+{
+	u32 *word = (u32 *)(void *)&f->csum_kind;
+
+	_Static_assert(offsetof(struct frame, csum_kind) % 4 == 0,
+		       "csum_kind and csum_mask: a word");
+	atomic_or(word, 0x10000u << index);
+}
+/* The block is from now on something else (linear directory: htree root); edited by this tx. */
+void buf_set_csum(struct exec *x, struct frame *f, struct csum_id id);
 /* Drops buffers of freed blocks without writing them (called when the blocks are really freed). */
 void buf_forget(struct exec *x, blkno_t block, u32 count);
 
@@ -124,8 +152,9 @@ void buf_forget(struct exec *x, blkno_t block, u32 count);
 struct frame *page_find(struct exec *x, struct inode *inode, lblk_t index);
 /* Puts an ANON frame into the cache as page `index`, with its medium block (0: hole). The frame
  * keeps the caller's pin. If another executor was first, *f becomes that frame (pinned) and the
- * caller's is unpinned. -ENOMEM never. uptodate false: the caller reads it now and calls
- * page_uptodate(). */
+ * caller's is unpinned; it is UPTODATE (page_add waits for the other's read). Who adds several
+ * pages before reading them adds them in ascending order. uptodate false: the caller reads it now
+ * and calls page_uptodate(); with an error that takes the page out of the cache again. */
 void page_add(struct exec *x, struct inode *inode, lblk_t index, struct frame **f, blkno_t block,
 	      bool uptodate);
 void page_uptodate(struct exec *x, struct frame *f, int error);
@@ -139,7 +168,8 @@ void page_drop(struct exec *x, struct inode *inode, lblk_t first, lblk_t last);
 int warn_unused page_flush(struct exec *x, struct inode *inode, lblk_t first, lblk_t last);
 
 /* ---- the whole cache */
-/* Writes every dirty page, then every dirty buffer (sealed), then flushes the medium. */
+/* Writes every dirty page, then every dirty buffer (sealed), then flushes the medium. With no tx
+ * open and no lock held: it waits for open transactions that have edited a buffer. */
 int warn_unused cache_sync(struct exec *x);
 /* One step of the background flusher: writes up to `max` dirty frames older than about 5 s, or any
  * when dirty frames exceed a quarter of the pool. Returns frames written or a negative errno. */

@@ -14,17 +14,23 @@
 #include "pool/exec.h"
 
 enum lock_rank {
-	RANK_RENAME = 1, /* one: renames that move a directory elsewhere */
-	RANK_INODE,      /* parents before children, else ascending inode number */
-	RANK_ORPHAN,     /* the orphan list: superblock head and i_dtime of the inodes on it */
-	RANK_XATTR,      /* one: reference counts of shared xattr blocks */
-	RANK_SUPER,      /* other superblock fields */
-	RANK_DENTRY,     /* buckets of the dentry hash, ascending address */
-	RANK_GROUP,      /* minis only: allocator of one block group */
-	RANK_ICACHE,     /* minis only: inode hash and its LRU */
-	RANK_HASH,       /* minis only: bucket of the frame hash */
-	RANK_FREE,       /* minis only: frame free list and LRU */
+	RANK_WRITEBACK, /* the writer of buffers: taken with nothing else held, or tried */
+	RANK_RENAME,    /* one: renames that move a directory elsewhere */
+	RANK_INODE,     /* parents before children, else ascending inode number */
+	RANK_ORPHAN,    /* the orphan list: superblock head and i_dtime of the inodes on it */
+	RANK_XATTR,     /* one: reference counts of shared xattr blocks */
+	RANK_SUPER,     /* other superblock fields */
+	RANK_DENTRY,    /* buckets of the dentry hash, ascending address */
+	RANK_GROUP,     /* minis only: allocator of one block group */
+	RANK_ICACHE,    /* minis only: inode hash and its LRU */
+	RANK_HASH,      /* minis only: bucket of the frame hash */
+	RANK_FREE,      /* minis only: frame free list and LRU */
 };
+
+#define LOCK_WRITER 0x80000000u
+#define LOCK_WAITERS 0x40000000u
+#define LOCK_READERS 0x01FFFFFEu
+#define LOCK_OWNER 0x0000001Fu
 
 /* Held until the end of the tx. Waits. -EDEADLK only for a lock the executor holds already in the
  * other mode. Taking a lock again that is held in the same mode (or held for writing, wanted for
@@ -38,7 +44,13 @@ void lock_mini(struct exec *x, u32 *word, enum lock_rank rank);
 bool lock_mini_try(struct exec *x, u32 *word, enum lock_rank rank);
 void lock_drop(struct exec *x, u32 *word);
 
+/* Whether this executor holds it, in any mode. */
+bool lock_held(const struct exec *x, const u32 *word);
+
 /* All that the executor holds; called by tx_commit and tx_abort. */
 void lock_release_all(struct exec *x);
+
+/* Recovery: releases whatever a dead executor holds or was taking. Idempotent. */
+void lock_release_dead(struct exec *x, struct exec_slot *dead, u32 dead_id);
 
 #endif

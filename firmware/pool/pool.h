@@ -26,6 +26,7 @@ struct exec;
 #define POOL_HELD 32u          /* locks an executor can hold */
 #define POOL_INFLIGHT 96u      /* in-flight entries of an executor */
 #define POOL_EDITED 64u        /* buffers a tx can edit */
+#define POOL_BOUNCE 32u        /* frames of the area from which buffers are written */
 #define POOL_MIN_SIZE (4u << 20)
 
 struct pool_header {
@@ -44,19 +45,27 @@ struct pool_header {
 	u32 free_lock;      /* lock word of the free list and the LRU */
 	fno_t free_head;    /* [free_lock] */
 	u32 nfree;          /* [free_lock] */
-	fno_t lru_head;     /* [free_lock] least recently used, unpinned or not */
-	fno_t lru_tail;     /* [free_lock] */
+	u32 clock_hand;     /* atomic: where eviction looks next */
+	u32 writeback_lock; /* lock word of the one who writes buffers: bounce area, dirty map */
 	u32 ndirty;         /* atomic: dirty frames */
 	fno_t zero_frame;   /* [immutable] a frame of zeros, for holes */
 	u32 writeback_word; /* waited on by the flusher */
-	u32 reserved[12];
+	ref_t dirty_map;    /* [immutable] a bit per frame, set when it becomes dirty (atomic),
+			       cleared under writeback_lock only */
+	ref_t bounce;       /* [immutable] POOL_BOUNCE contiguous frames [writeback_lock] */
+	u32 age_ms;         /* [writeback_lock] when dirty frames were last marked old */
+	u32 hash_shift;     /* [immutable] */
+	u32 reserved[8];
 };
+_Static_assert(sizeof(struct pool_header) == 128, "struct pool_header");
 
 enum tx_phase {
 	TX_IDLE = 0,
 	TX_OPEN = 1, /* the undo log counts: recovery rolls back, then gives back what was allocated
 		      */
-	TX_COMMITTED = 2, /* the one store of commit: recovery only finishes what was to be freed */
+	TX_COMMITTED = 2, /* the one store of commit: recovery drops the undo log */
+	TX_SETTLE = 3,    /* committed, the log is empty: what was to be freed is being freed, each
+			     in a mini whose log counts again */
 };
 
 enum inflight_kind {
@@ -83,12 +92,23 @@ struct exec_slot {
 	u32 nheld;
 	u32 ninflight;
 	u32 nedited;
+	fno_t sealing;  /* buffer whose FRAME_SEALING bit it may hold */
+	fno_t freezing; /* frame that it may be evicting or freeing */
+	fno_t touching; /* buffer that it may be editing outside of a tx */
+	u32 reserved[1];
 	u32 held[POOL_HELD];       /* refs of lock words, bit 0 set: held as a reader */
 	fno_t edited[POOL_EDITED]; /* buffers that the open tx has edited: not written before its
 				      end */
 	struct inflight inflight[POOL_INFLIGHT];
 	u32 undo[POOL_UNDO_SIZE / 4];
 };
+
+_Static_assert(sizeof(struct exec_slot) ==
+		       48 + 4 * POOL_HELD + 4 * POOL_EDITED + 16 * POOL_INFLIGHT + POOL_UNDO_SIZE,
+	       "struct exec_slot");
+_Static_assert(offsetof(struct exec_slot, inflight) % 8 == 0, "struct exec_slot");
+
+enum exec_state { EXEC_FREE = 0, EXEC_USED = 1, EXEC_RECOVERING = 2 };
 
 /* The private side of a pool: where it is mapped. */
 struct pool {
@@ -104,6 +124,10 @@ static inline void *pool_ptr(const struct pool *pool, ref_t ref)
 }
 
 u32 pool_abi(void);
+
+/* Opens a pool that another program has formatted and mapped here. -EINVAL: not a pool of this
+ * layout. */
+int warn_unused pool_attach(struct pool *pool, void *base, u32 size);
 
 /* Lays out an empty pool in size bytes of zeroed or old memory at base (page-aligned).
  * -EINVAL: not a multiple of 4096 or below POOL_MIN_SIZE. */

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# The core and its posix platform as static libraries for programs of this machine: once optimised,
+# once with sanitizers and debug checks. A test links $(CORE_DEBUG) or $(CORE_LIB), in that order
+# after its own objects, with $(CORE_DEBUG_FLAGS) or $(CORE_FLAGS).
+
+CORE_DIRS := format pool fs port
+CORE_SRC := $(sort $(wildcard $(addprefix firmware/,$(addsuffix /*.c,$(CORE_DIRS)))))
+CORE_PLAT_SRC := $(sort $(wildcard firmware/platform/posix/*.c))
+CORE_FLAGS := $(CFLAGS_BASE) -Ifirmware -I. -pthread
+CORE_DEBUG_FLAGS := $(CORE_FLAGS) -DMPDISK_DEBUG -fsanitize=address,undefined \
+	-fno-sanitize-recover=undefined -fno-omit-frame-pointer
+CORE_LIB := $(BUILD)/core/libcore.a
+CORE_DEBUG := $(BUILD)/core-debug/libcore.a
+
+core_objects = $(patsubst firmware/%.c,$(BUILD)/$(1)/%.o,$(CORE_SRC) $(CORE_PLAT_SRC))
+# Objects that other machines use too: no platform.
+CORE_LINT_OBJ := $(patsubst firmware/%.c,$(BUILD)/core/%.o,$(CORE_SRC))
+
+$(BUILD)/core/%.o: firmware/%.c
+	@mkdir -p $(@D)
+	$(CC) $(CORE_FLAGS) -MMD -MP -c -o $@ $<
+
+$(BUILD)/core-debug/%.o: firmware/%.c
+	@mkdir -p $(@D)
+	$(CC) $(CORE_DEBUG_FLAGS) -MMD -MP -c -o $@ $<
+
+$(CORE_LIB): $(call core_objects,core)
+	@rm -f $@
+	ar rcs $@ $^
+
+$(CORE_DEBUG): $(call core_objects,core-debug)
+	@rm -f $@
+	ar rcs $@ $^
+
+-include $(patsubst %.o,%.d,$(call core_objects,core) $(call core_objects,core-debug))
+
+core: $(CORE_LIB) $(CORE_DEBUG)
+
+# The core runs where nothing relocates it and several machines share its memory: nothing writable
+# outside of the pool, no tables of pointers.
+lint-core: $(CORE_LINT_OBJ)
+	@bad=0; for o in $^; do \
+		nm $$o | awk -v o=$$o '$$2 ~ /^[bBcCdDsSgG]$$/ {print o ": writable data: " $$3; e = 1} \
+			END {exit e}' || bad=1; \
+		readelf -SW $$o | grep -E ' \.data\.rel[^ ]* ' && { echo "$$o: a table of pointers"; bad=1; }; \
+	done; exit $$bad
+
+lint: lint-core
+LINT_C += $(CORE_SRC) $(CORE_PLAT_SRC) $(wildcard $(addprefix firmware/,$(addsuffix /*.h,$(CORE_DIRS))) \
+	firmware/platform/*.h firmware/platform/posix/*.h)
+
+.PHONY: core lint-core

@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The platform on POSIX: an image file as the medium, futexes for waiting, stderr for the log. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/futex.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sched.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "format/crc32c.h"
+#include "platform/errno.h"
+#include "platform/posix/posix.h"
+
+struct fault {
+	u64 n;     /* requests until it strikes; 0: off */
+	u64 count; /* how many it strikes */
+};
+
+struct plat {
+	int fd;
+	bool read_only;
+	bool defer;
+	enum plat_level level;
+	u8 *base;
+	u8 *mapped; /* by plat_posix_pool */
+	u32 mapped_size;
+	blkno_t blocks;
+	struct fault fault[3]; /* by op; atomic */
+	struct plat_posix_counts counts;
+	void (*cut)(void *arg);
+	void *cut_arg;
+};
+
+struct plat *plat_posix_open(const char *image, bool read_only)
+{
+	struct plat *plat = calloc(1, sizeof(*plat));
+	struct stat st;
+
+	if (!plat)
+		return NULL;
+	plat->level = PLAT_WARN;
+	plat->read_only = read_only;
+	plat->fd = open(image, (read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC);
+	if (plat->fd < 0 || fstat(plat->fd, &st) != 0) {
+		int error = errno;
+
+		if (plat->fd >= 0)
+			close(plat->fd);
+		free(plat);
+		errno = error;
+		return NULL;
+	}
+	if (S_ISBLK(st.st_mode))
+		st.st_size = lseek(plat->fd, 0, SEEK_END);
+	plat->blocks = (u64)st.st_size / BLOCK_SIZE;
+	return plat;
+}
+
+void plat_posix_close(struct plat *plat)
+{
+	if (plat->mapped)
+		munmap(plat->mapped, plat->mapped_size);
+	close(plat->fd);
+	free(plat);
+}
+
+void *plat_posix_pool(struct plat *plat, u32 size)
+{
+	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	if (p == MAP_FAILED)
+		return NULL;
+	plat->mapped = p;
+	plat->mapped_size = size;
+	plat->base = p;
+	return p;
+}
+
+void plat_posix_attach(struct plat *plat, void *base)
+{
+	plat->base = base;
+}
+
+void plat_posix_log_level(struct plat *plat, enum plat_level level)
+{
+	plat->level = level;
+}
+
+void plat_posix_counts(struct plat *plat, struct plat_posix_counts *out)
+{
+	out->reads = __atomic_load_n(&plat->counts.reads, __ATOMIC_RELAXED);
+	out->writes = __atomic_load_n(&plat->counts.writes, __ATOMIC_RELAXED);
+	out->flushes = __atomic_load_n(&plat->counts.flushes, __ATOMIC_RELAXED);
+	out->blocks_read = __atomic_load_n(&plat->counts.blocks_read, __ATOMIC_RELAXED);
+	out->blocks_written = __atomic_load_n(&plat->counts.blocks_written, __ATOMIC_RELAXED);
+}
+
+void plat_posix_fail(struct plat *plat, enum plat_io_op op, u64 n, u64 count)
+{
+	__atomic_store_n(&plat->fault[op].count, count, __ATOMIC_RELAXED);
+	__atomic_store_n(&plat->fault[op].n, n, __ATOMIC_RELAXED);
+}
+
+void plat_posix_defer(struct plat *plat, bool on)
+{
+	plat->defer = on;
+}
+
+/* ---- medium */
+blkno_t plat_blocks(struct plat *plat)
+{
+	return plat->blocks;
+}
+
+bool plat_read_only(struct plat *plat)
+{
+	return plat->read_only;
+}
+
+static bool io_fault(struct fault *fault)
+{
+	u64 n = __atomic_load_n(&fault->n, __ATOMIC_RELAXED);
+
+	while (n) {
+		u64 next = n > 1 ? n - 1 : 1;
+
+		if (!__atomic_compare_exchange_n(&fault->n, &n, next, false, __ATOMIC_RELAXED,
+						 __ATOMIC_RELAXED))
+			continue;
+		if (n > 1)
+			return false;
+		if (__atomic_fetch_sub(&fault->count, 1, __ATOMIC_RELAXED) <= 1)
+			__atomic_store_n(&fault->n, 0, __ATOMIC_RELAXED);
+		return true;
+	}
+	return false;
+}
+
+static int io_move(struct plat *plat, struct plat_io *io)
+{
+	u8 *p = plat->base + io->ref;
+	size_t left = (size_t)io->count * BLOCK_SIZE;
+	off_t pos = (off_t)(io->block * BLOCK_SIZE);
+
+	while (left) {
+		ssize_t n = io->op == PLAT_READ ? pread(plat->fd, p, left, pos)
+						: pwrite(plat->fd, p, left, pos);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return -MP_EIO;
+		p += n;
+		pos += n;
+		left -= (size_t)n;
+	}
+	return 0;
+}
+
+static int io_do(struct plat *plat, struct plat_io *io)
+{
+	if (io_fault(&plat->fault[io->op]))
+		return -MP_EIO;
+	if (io->op == PLAT_FLUSH) {
+		__atomic_fetch_add(&plat->counts.flushes, 1, __ATOMIC_RELAXED);
+		return plat->read_only || fdatasync(plat->fd) == 0 ? 0 : -MP_EIO;
+	}
+	if (io->count == 0 || io->count > 256 || io->ref % BLOCK_SIZE)
+		plat_panic(plat, "malformed request to the medium", __FILE__, __LINE__);
+	if (io->block >= plat->blocks || io->count > plat->blocks - io->block)
+		return -MP_EIO;
+	if (io->op == PLAT_READ) {
+		__atomic_fetch_add(&plat->counts.reads, 1, __ATOMIC_RELAXED);
+		__atomic_fetch_add(&plat->counts.blocks_read, io->count, __ATOMIC_RELAXED);
+	} else {
+		if (plat->read_only)
+			return -MP_EROFS;
+		__atomic_fetch_add(&plat->counts.writes, 1, __ATOMIC_RELAXED);
+		__atomic_fetch_add(&plat->counts.blocks_written, io->count, __ATOMIC_RELAXED);
+	}
+	return io_move(plat, io);
+}
+
+void plat_io_submit(struct plat *plat, struct plat_io *io)
+{
+	io->done = 0;
+	if (!plat->defer) {
+		io->error = io_do(plat, io);
+		io->done = 1;
+	}
+}
+
+int plat_io_wait(struct plat *plat, struct plat_io *io)
+{
+	if (!io->done) {
+		io->error = io_do(plat, io);
+		io->done = 1;
+	}
+	return io->error;
+}
+
+/* ---- time and waiting */
+void plat_now(struct plat *plat, struct plat_time *now)
+{
+	struct timespec ts;
+
+	(void)plat;
+	clock_gettime(CLOCK_REALTIME, &ts);
+	now->sec = ts.tv_sec;
+	now->nsec = (u32)ts.tv_nsec;
+}
+
+u64 plat_ms(struct plat *plat)
+{
+	struct timespec ts;
+
+	(void)plat;
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (u64)ts.tv_sec * 1000 + (u64)ts.tv_nsec / 1000000;
+}
+
+void plat_wait(struct plat *plat, u32 *word, u32 seen, u32 timeout_ms)
+{
+	struct timespec ts = {timeout_ms / 1000, (long)(timeout_ms % 1000) * 1000000};
+
+	(void)plat;
+	syscall(SYS_futex, word, FUTEX_WAIT, seen, timeout_ms ? &ts : NULL, NULL, 0);
+}
+
+void plat_wake(struct plat *plat, u32 *word)
+{
+	(void)plat;
+	syscall(SYS_futex, word, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
+}
+
+void plat_yield(struct plat *plat)
+{
+	(void)plat;
+	sched_yield();
+}
+
+/* ---- bulk memory */
+void plat_copy(struct plat *plat, void *dst, const void *src, u32 len)
+{
+	(void)plat;
+	memmove(dst, src, len);
+}
+
+void plat_zero(struct plat *plat, void *dst, u32 len)
+{
+	(void)plat;
+	memset(dst, 0, len);
+}
+
+u32 plat_crc32c(struct plat *plat, u32 crc, const void *data, u32 len)
+{
+	(void)plat;
+	return crc32c(crc, data, len);
+}
+
+/* ---- the rest */
+void plat_log(struct plat *plat, enum plat_level level, const char *fmt, ...)
+{
+	static const char *const names[] = {"error", "warning", "info", "debug"};
+	char line[512];
+	va_list ap;
+
+	if (level > plat->level)
+		return;
+	va_start(ap, fmt);
+	vsnprintf(line, sizeof(line), fmt, ap);
+	va_end(ap);
+	fprintf(stderr, "mpdisk: %s: %s\n", names[level], line);
+}
+
+u32 plat_random(struct plat *plat)
+{
+	u32 value = 0;
+
+	(void)plat;
+	if (getrandom(&value, sizeof(value), 0) != (ssize_t)sizeof(value))
+		value = (u32)plat_ms(plat) * 2654435761u;
+	return value;
+}
+
+void plat_panic(struct plat *plat, const char *what, const char *file, int line)
+{
+	(void)plat;
+	fprintf(stderr, "mpdisk: panic: %s (%s:%d)\n", what, file, line);
+	abort();
+}
+
+#ifdef MPDISK_DEBUG
+void plat_posix_on_cut(struct plat *plat, void (*cut)(void *arg), void *arg)
+{
+	plat->cut = cut;
+	plat->cut_arg = arg;
+}
+
+void plat_cut(struct plat *plat)
+{
+	if (plat->cut)
+		plat->cut(plat->cut_arg);
+	plat_panic(plat, "cut off and nobody to take over", __FILE__, __LINE__);
+}
+#endif

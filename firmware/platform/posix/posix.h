@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The platform of a POSIX process: the medium is an image file, executors are threads. */
+#ifndef MPDISK_PLATFORM_POSIX_H
+#define MPDISK_PLATFORM_POSIX_H
+
+#include "platform/platform.h"
+
+/* NULL with errno set if the image cannot be opened. */
+struct plat *plat_posix_open(const char *image, bool read_only);
+void plat_posix_close(struct plat *plat);
+
+/* Zeroed memory for a pool, page-aligned; NULL with errno. The medium's requests refer to it. */
+void *plat_posix_pool(struct plat *plat, u32 size);
+/* The medium's requests refer to a pool that is mapped at base already. */
+void plat_posix_attach(struct plat *plat, void *base);
+
+/* Lines above this level are not printed. Default PLAT_WARN. */
+void plat_posix_log_level(struct plat *plat, enum plat_level level);
+
+/* ---- for tests */
+struct plat_posix_counts {
+	u64 reads, writes, flushes; /* requests */
+	u64 blocks_read, blocks_written;
+};
+void plat_posix_counts(struct plat *plat, struct plat_posix_counts *out);
+
+/* The n-th request of this kind from now on (1: the next), and `count` - 1 after it, end in -EIO
+ * and do nothing. n = 0: no more faults. */
+void plat_posix_fail(struct plat *plat, enum plat_io_op op, u64 n, u64 count);
+
+/* Requests are carried out when they are waited for, not when they are submitted. */
+void plat_posix_defer(struct plat *plat, bool on);
+
+#ifdef MPDISK_DEBUG
+/* Called by plat_cut(): must not return. */
+void plat_posix_on_cut(struct plat *plat, void (*cut)(void *arg), void *arg);
+#endif
+
+#endif

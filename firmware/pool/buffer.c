@@ -1,0 +1,352 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Buffers: metadata blocks of the medium, cached by block number (frame.h). */
+#include "fs/csum.h"
+#include "platform/errno.h"
+#include "pool/cache.h"
+#include "pool/tx.h"
+
+#define READAHEAD 8u
+
+static bool id_is_dir(u32 kind)
+{
+	return kind == CSUM_DIR || kind == CSUM_DX;
+}
+
+/* The same block cannot be two things: the medium is damaged if it is. What kind a directory block
+ * is shows only in its content. */
+static int buf_check_id(struct exec *x, struct frame *f, struct csum_id id)
+{
+	if (f->csum_kind == id.kind && f->csum_owner == id.owner)
+		return 0;
+	if (f->csum_owner == id.owner && id_is_dir(f->csum_kind) && id_is_dir(id.kind))
+		return 0;
+	plat_log(x->plat, PLAT_ERR,
+		 "block %llu is in use as kind %u of %u and wanted as kind %u of %u",
+		 (unsigned long long)f->block, f->csum_kind, f->csum_owner, (u32)id.kind, id.owner);
+	return -MP_EUCLEAN;
+}
+
+static void buf_setup(struct frame *f, blkno_t block, struct csum_id id, u32 flags)
+{
+	f->block = block;
+	f->csum_kind = (u16)id.kind;
+	f->csum_mask = 0;
+	f->csum_owner = id.owner;
+	f->csum_seed = id.seed;
+	atomic_store(&f->editors, 0);
+	atomic_store_release(&f->flags, flags);
+}
+
+/* A read has failed: who waits finds the frame not UPTODATE and reads for himself. */
+static void buf_read_failed(struct exec *x, struct frame *f)
+{
+	frame_detach(x, f);
+	frame_flags_change(x, f, FRAME_READING, 0);
+	frame_unpin(x, f);
+}
+
+/* The end of a read of a frame marked READING. Consumes the pin on failure. */
+static int buf_read_end(struct exec *x, struct frame *f, int err)
+{
+	if (err)
+		plat_log(x->plat, PLAT_ERR, "block %llu cannot be read: error %d",
+			 (unsigned long long)f->block, -err);
+	else
+		err = csum_verify(x, f);
+	if (err)
+		buf_read_failed(x, f);
+	else
+		frame_flags_change(x, f, FRAME_READING, FRAME_UPTODATE);
+	return err;
+}
+
+static void buf_io(struct exec *x, struct frame *f, struct plat_io *io)
+{
+	*io = (struct plat_io){
+		.op = PLAT_READ, .count = 1, .block = f->block, .ref = frame_ref(x, f)};
+	plat_io_submit(x->plat, io);
+}
+
+/* Allocates and hashes a frame for the block. *mine: it is new, READING, and the caller reads it.
+ */
+static int buf_obtain(struct exec *x, blkno_t block, struct csum_id id, struct frame **out,
+		      bool *mine)
+{
+	struct frame *f, *g;
+	int err;
+
+	if (block >= plat_blocks(x->plat)) {
+		plat_log(x->plat, PLAT_ERR, "block %llu lies outside of the medium",
+			 (unsigned long long)block);
+		return -MP_EUCLEAN;
+	}
+	err = frame_alloc(x, &f);
+	if (err)
+		return err;
+	buf_setup(f, block, id, FRAME_READING);
+	g = frame_insert(x, f, FRAME_BUF, (u32)block, (u32)(block >> 32));
+	*mine = g == f;
+	if (g != f)
+		frame_unpin(x, f);
+	*out = g;
+	return 0;
+}
+
+static __attribute__((noinline)) int buf_read_slow(struct exec *x, blkno_t block, struct csum_id id,
+						   struct frame *f, struct frame **out)
+{
+	for (;;) {
+		bool mine = false;
+		int err;
+
+		if (!f) {
+			err = buf_obtain(x, block, id, &f, &mine);
+			if (err)
+				return err;
+		}
+		if (mine) {
+			struct plat_io io;
+
+			buf_io(x, f, &io);
+			err = buf_read_end(x, f, plat_io_wait(x->plat, &io));
+			if (!err)
+				*out = f;
+			return err;
+		}
+		frame_wait(x, f, FRAME_READING);
+		if (atomic_load_acquire(&f->flags) & FRAME_UPTODATE) {
+			err = buf_check_id(x, f, id);
+			if (err)
+				frame_unpin(x, f);
+			else
+				*out = f;
+			return err;
+		}
+		frame_unpin(x, f);
+		f = frame_lookup(x, FRAME_BUF, (u32)block, (u32)(block >> 32));
+	}
+}
+
+int buf_read(struct exec *x, blkno_t block, struct csum_id id, struct frame **out)
+{
+	struct frame *f = frame_lookup(x, FRAME_BUF, (u32)block, (u32)(block >> 32));
+	u32 flags;
+
+	if (!f)
+		return buf_read_slow(x, block, id, f, out);
+	flags = atomic_load_acquire(&f->flags);
+	if (!(flags & FRAME_UPTODATE) || f->csum_kind != id.kind || f->csum_owner != id.owner)
+		return buf_read_slow(x, block, id, f, out);
+	if (!(flags & FRAME_REF))
+		atomic_or(&f->flags, FRAME_REF);
+	*out = f;
+	return 0;
+}
+
+void buf_readahead(struct exec *x, blkno_t block, u32 count, struct csum_id id)
+{
+	struct plat_io io[READAHEAD];
+	struct frame *frame[READAHEAD];
+	u32 n = 0;
+
+	for (u32 i = 0; i < min_of(count, READAHEAD); i++) {
+		struct frame *f =
+			frame_lookup(x, FRAME_BUF, (u32)(block + i), (u32)((block + i) >> 32));
+		bool mine = false;
+
+		if (!f && buf_obtain(x, block + i, id, &f, &mine) != 0)
+			break;
+		if (!mine) {
+			frame_unpin(x, f);
+			continue;
+		}
+		frame[n] = f;
+		buf_io(x, f, &io[n++]);
+	}
+	for (u32 i = 0; i < n; i++) {
+		int err = plat_io_wait(x->plat, &io[i]);
+
+		if (buf_read_end(x, frame[i], err) == 0)
+			frame_unpin(x, frame[i]);
+	}
+}
+
+int buf_new(struct exec *x, blkno_t block, struct csum_id id, struct frame **out)
+{
+	struct frame *f = frame_lookup(x, FRAME_BUF, (u32)block, (u32)(block >> 32));
+	bool mine = false;
+	int err;
+
+	if (!f) {
+		err = buf_obtain(x, block, id, &f, &mine);
+		if (err)
+			return err;
+	}
+	if (!mine) /* left over from a former life of the block */
+		frame_wait(x, f, FRAME_READING);
+	err = buf_edit(x, f);
+	if (err) {
+		if (mine)
+			buf_read_failed(x, f);
+		else
+			frame_unpin(x, f);
+		return err;
+	}
+	f->csum_kind = (u16)id.kind;
+	f->csum_mask = 0;
+	f->csum_owner = id.owner;
+	f->csum_seed = id.seed;
+	plat_zero(x->plat, frame_data(x, f), BLOCK_SIZE);
+	frame_flags_change(x, f, FRAME_READING, FRAME_UPTODATE);
+	*out = f;
+	return 0;
+}
+
+/* ---- editing */
+static __attribute__((noinline)) void edit_wait(struct exec *x, struct frame *f)
+{
+	u32 seen = atomic_load(&f->editors);
+
+	while (seen & FRAME_SEALING) {
+		if (!(seen & FRAME_EDIT_WAITERS)) {
+			if (!atomic_cas(&f->editors, &seen, seen | FRAME_EDIT_WAITERS))
+				continue;
+			seen |= FRAME_EDIT_WAITERS;
+		}
+		plat_wait(x->plat, &f->editors, seen, 1000);
+		seen = atomic_load(&f->editors);
+	}
+}
+
+/* Sets the executor's bit, which slot->edited[] names already. */
+static void edit_take(struct exec *x, struct frame *f)
+{
+	u32 seen = atomic_load(&f->editors);
+
+	do {
+		if (seen & FRAME_SEALING) {
+			edit_wait(x, f);
+			seen = atomic_load(&f->editors);
+		}
+	} while ((seen & FRAME_SEALING) || !atomic_cas(&f->editors, &seen, seen | 1u << x->id));
+	exec_step(x);
+	frame_mark_dirty(x, f);
+}
+
+static void edit_release(struct exec *x, struct frame *f)
+{
+	u32 seen = atomic_load(&f->editors), next;
+
+	do {
+		next = seen & ~(1u << x->id);
+		if (next == FRAME_EDIT_WAITERS)
+			next = 0;
+	} while (!atomic_cas(&f->editors, &seen, next));
+	if (next == 0 && (seen & FRAME_EDIT_WAITERS))
+		plat_wake(x->plat, &f->editors);
+	exec_step(x);
+}
+
+int buf_edit(struct exec *x, struct frame *f)
+{
+	struct exec_slot *slot = x->slot;
+	u32 n = slot->nedited;
+
+	if (atomic_load(&f->editors) >> x->id & 1)
+		return 0;
+	if (n == POOL_EDITED)
+		return -MP_ENOSPC;
+	slot->edited[n] = frame_no(x, f);
+	atomic_store_release(&slot->nedited, n + 1);
+	exec_step(x);
+	edit_take(x, f);
+	return 0;
+}
+
+void buf_touch_begin(struct exec *x, struct frame *f)
+{
+	atomic_store_release(&x->slot->touching, frame_no(x, f));
+	exec_step(x);
+	if (!(atomic_load(&f->editors) >> x->id & 1))
+		edit_take(x, f);
+	else
+		atomic_store_release(&x->slot->touching, 0); /* the open tx holds it anyway */
+}
+
+void buf_touch_end(struct exec *x, struct frame *f)
+{
+	if (!x->slot->touching)
+		return;
+	edit_release(x, f);
+	atomic_store_release(&x->slot->touching, 0);
+}
+
+int buf_save(struct exec *x, struct frame *f, u32 off, u32 len, void **out)
+{
+	u8 *p = (u8 *)frame_data(x, f) + off;
+	int err = buf_edit(x, f);
+
+	if (!err)
+		err = tx_save(x, p, len);
+	*out = p;
+	return err;
+}
+
+void buf_edits_end(struct exec *x)
+{
+	struct exec_slot *slot = x->slot;
+
+	for (u32 i = 0; i < slot->nedited; i++)
+		edit_release(x, frame_of(x, slot->edited[i]));
+	atomic_store_release(&slot->nedited, 0);
+}
+
+void buf_set_csum(struct exec *x, struct frame *f, struct csum_id id)
+{
+	(void)x;
+	f->csum_kind = (u16)id.kind;
+	f->csum_owner = id.owner;
+	f->csum_seed = id.seed;
+}
+
+/* ---- forgetting */
+static void buf_forget_frame(struct exec *x, struct frame *f)
+{
+	while (!frame_claim_dirty(x, f, 0)) {
+		u32 flags = atomic_load(&f->flags);
+
+		if (!(flags & (FRAME_WRITING | FRAME_READING | FRAME_DIRTY)))
+			break;
+		frame_wait(x, f, FRAME_WRITING | FRAME_READING);
+	}
+	frame_detach(x, f);
+	frame_unpin(x, f);
+}
+
+void buf_forget(struct exec *x, blkno_t block, u32 count)
+{
+	u32 nframes = x->pool->hdr->nframes;
+
+	if (count <= nframes) {
+		for (u32 i = 0; i < count; i++) {
+			blkno_t b = block + i;
+			struct frame *f = frame_lookup(x, FRAME_BUF, (u32)b, (u32)(b >> 32));
+
+			if (f)
+				buf_forget_frame(x, f);
+		}
+		return;
+	}
+	for (fno_t i = 1; i < nframes; i++) {
+		struct frame *f = frame_of(x, i);
+
+		if (atomic_load(&f->kind) != FRAME_BUF || f->block - block >= count)
+			continue;
+		if (!frame_try_pin(f))
+			continue;
+		if (atomic_load(&f->kind) == FRAME_BUF && f->block - block < count)
+			buf_forget_frame(x, f);
+		else
+			frame_unpin(x, f);
+	}
+}

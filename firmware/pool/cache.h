@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Inside of the frame caches: for pool/frame.c, buffer.c, page.c, writeback.c only. */
+#ifndef MPDISK_CACHE_H
+#define MPDISK_CACHE_H
+
+#include "platform/atomic.h"
+#include "pool/frame.h"
+#include "pool/lock.h"
+#include "pool/undo.h"
+
+/*
+ * Hot minis: changes to chains and lists under their own lock, which wait for nothing and cannot
+ * fail. On the single hart of the soft core nobody runs in between and the pool does not outlive
+ * the core, so there they cost nothing. They may be inside another mini.
+ */
+struct hot {
+	u32 *lock;
+	u32 mark;
+	u32 mini;
+};
+
+static inline void hot_begin(struct exec *x, struct hot *hot, u32 *lock, enum lock_rank rank)
+{
+#ifdef MPDISK_SINGLE_HART
+	(void)x;
+	(void)hot;
+	(void)lock;
+	(void)rank;
+#else
+	lock_mini(x, lock, rank);
+	hot->lock = lock;
+	hot->mark = x->slot->head;
+	hot->mini = x->mini;
+	x->mini = hot->mark + 1;
+#endif
+}
+
+static inline void hot_save(struct exec *x, const void *p, u32 len)
+{
+#ifdef MPDISK_SINGLE_HART
+	(void)x;
+	(void)p;
+	(void)len;
+#else
+	if (undo_save(x, p, len, POOL_UNDO_SIZE) != 0)
+		plat_panic(x->plat, "the undo log's reserve is too small", __FILE__, __LINE__);
+#endif
+}
+
+static inline void hot_end(struct exec *x, struct hot *hot)
+{
+#ifdef MPDISK_SINGLE_HART
+	(void)x;
+	(void)hot;
+#else
+	exec_step(x);
+	atomic_store_release(&x->slot->head, hot->mark);
+	x->mini = hot->mini;
+	exec_step(x);
+	lock_drop(x, hot->lock);
+#endif
+}
+
+static inline bool frame_try_pin(struct frame *f)
+{
+	u32 pins = atomic_load(&f->pins);
+
+	while (!(pins & FRAME_FROZEN))
+		if (atomic_cas(&f->pins, &pins, pins + 1))
+			return true;
+	return false;
+}
+
+static inline bool frame_is(const struct frame *f, enum frame_kind kind, u32 lo, u32 hi)
+{
+	return atomic_load(&f->key_lo) == lo && atomic_load(&f->key_hi) == hi &&
+	       atomic_load(&f->kind) == kind;
+}
+
+/* The hashed frame of this identity, pinned, or NULL. */
+struct frame *frame_lookup(struct exec *x, enum frame_kind kind, u32 lo, u32 hi);
+/* Hashes the caller's ANON frame, whose other fields are ready. Returns it, or the one that was
+ * there already, pinned. */
+struct frame *frame_insert(struct exec *x, struct frame *f, enum frame_kind kind, u32 lo, u32 hi);
+/* Takes a frame that the caller has pinned or frozen out of its hash chain. Idempotent. */
+void frame_unhash(struct exec *x, struct frame *f);
+/* ... and out of its inode's list, and makes it ANON of nobody. Not dirty, not under I/O. */
+void frame_detach(struct exec *x, struct frame *f);
+
+/* Waits while any of the bits is set in flags. */
+void frame_wait(struct exec *x, struct frame *f, u32 bits);
+/* Changes flags and wakes who waits on them. */
+void frame_flags_change(struct exec *x, struct frame *f, u32 clear, u32 set);
+/* Sets DIRTY and keeps the counts. */
+void frame_mark_dirty(struct exec *x, struct frame *f);
+/* Takes DIRTY away and sets `set` in the same step; false if it is not dirty or is being written.
+ */
+bool frame_claim_dirty(struct exec *x, struct frame *f, u32 set);
+
+/* Writes some dirty frames that nobody has pinned, for their place. Waits for the medium but for
+ * no executor. Number written. */
+u32 writeback_for_space(struct exec *x);
+
+/* For a change that belongs to no tx: sealing a bitmap puts its sum into the descriptor. */
+void buf_touch_begin(struct exec *x, struct frame *f);
+void buf_touch_end(struct exec *x, struct frame *f);
+
+/* Recovery: the frame that a dead executor was evicting or freeing, and those it had allocated. */
+void frames_recover(struct exec *x, struct exec_slot *dead, u32 dead_id);
+
+#endif

@@ -1,0 +1,406 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Frames: free list, hash chains, pins, eviction by a clock over the frame table.
+ *
+ * Frames are type-stable: who looks one up walks the chain without a lock, pins it, and looks at
+ * its identity again. A frame that nobody may pin (free, being evicted) is FROZEN. Whoever brings
+ * the pins of an ANON frame to 0 and can freeze it frees it. Chains change under their bucket's
+ * lock, each change by a single store, so a dead executor leaves a whole chain.
+ */
+#include "fs/inode.h"
+#include "platform/errno.h"
+#include "pool/cache.h"
+
+#define CHAIN_MAX 64u    /* a longer walk without the lock has lost its way */
+#define ALLOC_ROUNDS 64u /* attempts to free a frame by writing */
+
+/* ---- identity */
+static inline u32 frame_bucket(const struct pool_header *hdr, u32 lo, u32 hi)
+{
+	return (lo + hi * 2654435761u) & (hdr->nhash - 1);
+}
+
+static inline u32 *bucket_head(const struct exec *x, u32 bucket)
+{
+	return (u32 *)exec_ptr(x, x->pool->hdr->hash) + bucket;
+}
+
+static inline u32 *bucket_lock(const struct exec *x, u32 bucket)
+{
+	return (u32 *)exec_ptr(x, x->pool->hdr->hash_locks) + bucket / 16;
+}
+
+static struct frame *chain_find(const struct exec *x, const u32 *head, enum frame_kind kind, u32 lo,
+				u32 hi)
+{
+	fno_t fno = atomic_load_acquire(head);
+
+	for (u32 n = 0; fno && n < x->pool->hdr->nframes; n++) {
+		struct frame *f = frame_of(x, fno);
+
+		if (frame_is(f, kind, lo, hi))
+			return f;
+		fno = atomic_load_acquire(&f->hash_next);
+	}
+	return NULL;
+}
+
+/* Under the bucket's lock there is no doubt: not found is not there. */
+static struct frame *lookup_locked(struct exec *x, enum frame_kind kind, u32 lo, u32 hi)
+{
+	u32 bucket = frame_bucket(x->pool->hdr, lo, hi);
+
+	for (;;) {
+		struct hot hot;
+		struct frame *f;
+		bool pinned = true;
+
+		hot_begin(x, &hot, bucket_lock(x, bucket), RANK_HASH);
+		f = chain_find(x, bucket_head(x, bucket), kind, lo, hi);
+		if (f)
+			pinned = frame_try_pin(f);
+		hot_end(x, &hot);
+		if (pinned)
+			return f;
+		plat_yield(x->plat); /* it is being evicted and goes in a moment */
+	}
+}
+
+struct frame *frame_lookup(struct exec *x, enum frame_kind kind, u32 lo, u32 hi)
+{
+	fno_t fno = atomic_load_acquire(bucket_head(x, frame_bucket(x->pool->hdr, lo, hi)));
+
+	for (u32 n = 0; fno && n < CHAIN_MAX; n++) {
+		struct frame *f = frame_of(x, fno);
+
+		if (frame_is(f, kind, lo, hi)) {
+			if (!frame_try_pin(f))
+				break;
+			if (frame_is(f, kind, lo, hi))
+				return f;
+			frame_unpin(x, f);
+			break;
+		}
+		fno = atomic_load_acquire(&f->hash_next);
+	}
+#ifdef MPDISK_SINGLE_HART
+	if (!fno)
+		return NULL; /* nobody has changed the chain meanwhile */
+#endif
+	return lookup_locked(x, kind, lo, hi);
+}
+
+struct frame *frame_insert(struct exec *x, struct frame *f, enum frame_kind kind, u32 lo, u32 hi)
+{
+	u32 bucket = frame_bucket(x->pool->hdr, lo, hi);
+	u32 *head = bucket_head(x, bucket);
+
+	for (;;) {
+		struct hot hot;
+		struct frame *other;
+		bool pinned = true;
+
+		hot_begin(x, &hot, bucket_lock(x, bucket), RANK_HASH);
+		other = chain_find(x, head, kind, lo, hi);
+		if (other) {
+			pinned = frame_try_pin(other);
+		} else {
+			atomic_store(&f->key_lo, lo);
+			atomic_store(&f->key_hi, hi);
+			atomic_store(&f->hash_next, atomic_load(head));
+			atomic_store(&f->kind, kind);
+			exec_step(x);
+			/* The frame's fields are seen by who finds it. */
+			atomic_store_release(head, frame_no(x, f));
+		}
+		hot_end(x, &hot);
+		if (!other)
+			return f;
+		if (pinned)
+			return other;
+		plat_yield(x->plat);
+	}
+}
+
+void frame_unhash(struct exec *x, struct frame *f)
+{
+	u32 bucket = frame_bucket(x->pool->hdr, f->key_lo, f->key_hi);
+	u32 *link = bucket_head(x, bucket);
+	struct hot hot;
+
+	hot_begin(x, &hot, bucket_lock(x, bucket), RANK_HASH);
+	while (atomic_load(link) && atomic_load(link) != frame_no(x, f))
+		link = &frame_of(x, atomic_load(link))->hash_next;
+	if (atomic_load(link))
+		atomic_store_release(link, atomic_load(&f->hash_next));
+	hot_end(x, &hot);
+}
+
+/* The pages of an inode are a ring: own_next is 0 outside of it, inode->pages is the first. */
+static void page_unlist(struct exec *x, struct frame *f)
+{
+	struct inode *inode = exec_ptr(x, f->owner);
+	struct hot hot;
+
+	hot_begin(x, &hot, &inode->pages_lock, RANK_HASH);
+	if (f->own_next) {
+		struct frame *next = frame_of(x, f->own_next), *prev = frame_of(x, f->own_prev);
+
+		hot_save(x, &f->own_next, 8);
+		hot_save(x, &next->own_next, 8);
+		hot_save(x, &prev->own_next, 8);
+		hot_save(x, &inode->pages, 8);
+		if (inode->pages == frame_no(x, f))
+			inode->pages = next == f ? 0 : f->own_next;
+		inode->npages--;
+		next->own_prev = f->own_prev;
+		prev->own_next = f->own_next;
+		f->own_next = 0;
+		f->own_prev = 0;
+	}
+	hot_end(x, &hot);
+}
+
+void frame_detach(struct exec *x, struct frame *f)
+{
+	frame_unhash(x, f);
+	exec_step(x);
+	if (atomic_load(&f->kind) == FRAME_PAGE)
+		page_unlist(x, f);
+	exec_step(x);
+	f->owner = 0;
+	atomic_store_release(&f->kind, FRAME_ANON);
+}
+
+/* ---- flags */
+void frame_wait(struct exec *x, struct frame *f, u32 bits)
+{
+	u32 seen = atomic_load_acquire(&f->flags);
+
+	while (seen & bits) {
+		if (!(seen & FRAME_WAITERS)) {
+			if (!atomic_cas(&f->flags, &seen, seen | FRAME_WAITERS))
+				continue;
+			seen |= FRAME_WAITERS;
+		}
+		plat_wait(x->plat, &f->flags, seen, 1000);
+		seen = atomic_load_acquire(&f->flags);
+	}
+}
+
+void frame_flags_change(struct exec *x, struct frame *f, u32 clear, u32 set)
+{
+	u32 seen = atomic_load(&f->flags);
+
+	while (!atomic_cas(&f->flags, &seen, (seen & ~(clear | FRAME_WAITERS)) | set))
+		;
+	if (seen & FRAME_WAITERS)
+		plat_wake(x->plat, &f->flags);
+}
+
+static inline void dirty_count(struct exec *x, struct frame *f, u32 delta)
+{
+	atomic_add(&x->pool->hdr->ndirty, delta);
+	if (atomic_load(&f->kind) == FRAME_PAGE)
+		atomic_add(&((struct inode *)exec_ptr(x, f->owner))->ndirty, delta);
+}
+
+void frame_mark_dirty(struct exec *x, struct frame *f)
+{
+	fno_t fno = frame_no(x, f);
+	u32 *map = exec_ptr(x, x->pool->hdr->dirty_map);
+
+	if (atomic_load(&f->flags) & FRAME_DIRTY)
+		return;
+	if (atomic_or(&f->flags, FRAME_DIRTY | FRAME_REF) & FRAME_DIRTY)
+		return;
+	/* after the flag: the map's reader clears a bit only if the flag is not set then */
+	atomic_or(&map[fno / 32], 1u << fno % 32);
+	dirty_count(x, f, 1);
+}
+
+bool frame_claim_dirty(struct exec *x, struct frame *f, u32 set)
+{
+	u32 seen = atomic_load(&f->flags);
+
+	do {
+		if (!(seen & FRAME_DIRTY) || (seen & FRAME_WRITING))
+			return false;
+	} while (!atomic_cas(&f->flags, &seen,
+			     (seen & ~(FRAME_DIRTY | FRAME_OLD | FRAME_ERROR)) | set));
+	dirty_count(x, f, 0u - 1);
+	return true;
+}
+
+/* ---- free list and pins */
+static struct frame *free_pop(struct exec *x)
+{
+	struct pool_header *hdr = x->pool->hdr;
+	struct frame *f = NULL;
+	struct hot hot;
+
+	if (!atomic_load(&hdr->free_head))
+		return NULL;
+	hot_begin(x, &hot, &hdr->free_lock, RANK_FREE);
+	if (hdr->free_head) {
+		f = frame_of(x, hdr->free_head);
+		hot_save(x, &hdr->free_head, 8);
+		hot_save(x, f, sizeof(*f));
+		atomic_store(&hdr->free_head, f->free_next);
+		hdr->nfree--;
+		f->free_next = 0;
+		f->owner = x->id;
+		atomic_store(&f->kind, FRAME_ANON);
+		atomic_store(&f->flags, 0);
+		/* somebody who lost his way may try to pin it from here on: he gives it back */
+		atomic_store_release(&f->pins, 1);
+	}
+	hot_end(x, &hot);
+	return f;
+}
+
+/* The frame is ANON and frozen by us. */
+static void free_push(struct exec *x, struct frame *f)
+{
+	struct pool_header *hdr = x->pool->hdr;
+	struct hot hot;
+
+	hot_begin(x, &hot, &hdr->free_lock, RANK_FREE);
+	hot_save(x, &hdr->free_head, 8);
+	hot_save(x, f, sizeof(*f));
+	atomic_store(&f->kind, FRAME_FREE);
+	f->owner = 0;
+	f->free_next = hdr->free_head;
+	atomic_store(&hdr->free_head, frame_no(x, f));
+	hdr->nfree++;
+	hot_end(x, &hot);
+}
+
+void frame_pin(struct exec *x, struct frame *f)
+{
+	(void)x;
+	atomic_add(&f->pins, 1);
+}
+
+static __attribute__((noinline)) void frame_free(struct exec *x, struct frame *f)
+{
+	u32 seen = 0;
+
+	atomic_store(&x->slot->freezing, frame_no(x, f));
+	exec_step(x);
+	if (atomic_cas(&f->pins, &seen, FRAME_FROZEN)) {
+		/* it may have been freed and become a page or buffer before we froze it */
+		if (atomic_load(&f->kind) == FRAME_ANON)
+			free_push(x, f);
+		else
+			atomic_store_release(&f->pins, 0);
+	}
+	atomic_store_release(&x->slot->freezing, 0);
+}
+
+void frame_unpin(struct exec *x, struct frame *f)
+{
+	if (atomic_add(&f->pins, 0u - 1) == 0 && atomic_load(&f->kind) == FRAME_ANON)
+		frame_free(x, f);
+}
+
+/* ---- eviction */
+static bool evictable(struct frame *f)
+{
+	return !(atomic_load(&f->flags) & (FRAME_DIRTY | FRAME_WRITING | FRAME_READING)) &&
+	       !(atomic_load(&f->editors));
+}
+
+static bool evict(struct exec *x, struct frame *f)
+{
+	u32 kind = atomic_load(&f->kind), seen = 0;
+
+	if ((kind != FRAME_BUF && kind != FRAME_PAGE) || atomic_load(&f->pins) || !evictable(f))
+		return false;
+	if (atomic_load(&f->flags) & FRAME_REF) {
+		atomic_and(&f->flags, ~FRAME_REF);
+		return false;
+	}
+	atomic_store(&x->slot->freezing, frame_no(x, f));
+	exec_step(x);
+	if (atomic_cas(&f->pins, &seen, FRAME_FROZEN)) {
+		kind = atomic_load(&f->kind);
+		if ((kind == FRAME_BUF || kind == FRAME_PAGE) && evictable(f)) {
+			frame_detach(x, f);
+			f->owner = x->id;
+			atomic_store(&f->flags, 0);
+			exec_step(x);
+			atomic_store_release(&f->pins, 1);
+			atomic_store_release(&x->slot->freezing, 0);
+			return true;
+		}
+		atomic_store_release(&f->pins, 0);
+	}
+	atomic_store_release(&x->slot->freezing, 0);
+	return false;
+}
+
+static struct frame *clock_evict(struct exec *x)
+{
+	struct pool_header *hdr = x->pool->hdr;
+	fno_t first = (hdr->carve + BLOCK_SIZE - 1) >> BLOCK_SHIFT;
+	u32 hand = atomic_load(&hdr->clock_hand);
+
+	for (u32 n = 0; n < 2 * hdr->nframes; n++) {
+		struct frame *f;
+
+		if (hand < first || hand >= hdr->nframes)
+			hand = first;
+		f = frame_of(x, hand++);
+		if (evict(x, f)) {
+			atomic_store(&hdr->clock_hand, hand);
+			return f;
+		}
+	}
+	return NULL;
+}
+
+int frame_alloc(struct exec *x, struct frame **out)
+{
+	struct frame *f;
+
+	for (u32 round = 0; round < ALLOC_ROUNDS; round++) {
+		f = free_pop(x);
+		if (!f)
+			f = clock_evict(x);
+		if (f) {
+			*out = f;
+			return 0;
+		}
+		if (writeback_for_space(x) == 0)
+			plat_yield(x->plat);
+	}
+	plat_log(x->plat, PLAT_ERR, "no frame is free: %u of %u are dirty, the rest is in use",
+		 atomic_load(&x->pool->hdr->ndirty), x->pool->hdr->nframes);
+	return -MP_ENOMEM;
+}
+
+void frames_recover(struct exec *x, struct exec_slot *dead, u32 dead_id)
+{
+	fno_t fno = dead->freezing;
+
+	if (fno && fno < x->pool->hdr->nframes) {
+		struct frame *f = frame_of(x, fno);
+
+		if (atomic_load(&f->pins) == FRAME_FROZEN && f->kind != FRAME_FREE) {
+			if (f->kind != FRAME_ANON)
+				frame_detach(x, f);
+			f->owner = 0;
+			free_push(x, f);
+		}
+		atomic_store_release(&dead->freezing, 0);
+	}
+	for (fno = 1; fno < x->pool->hdr->nframes; fno++) {
+		struct frame *f = frame_of(x, fno);
+
+		if (atomic_load(&f->kind) != FRAME_ANON || f->owner != dead_id)
+			continue;
+		f->owner = 0;
+		frame_unpin(x, f);
+	}
+}

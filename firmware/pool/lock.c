@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Robust locks (lock.h). The order of stores is what recovery relies on: intent, lock word, held
+ * list, intent cleared; and back: lock word, then held list.
+ */
+#include "pool/lock.h"
+
+#include "platform/atomic.h"
+#include "platform/errno.h"
+
+#define LOCK_TIMEOUT_MS 1000u /* then the word is looked at again */
+#define LOCK_STUCK 20u        /* timeouts after which a debug build gives up */
+#define HELD_READER 1u        /* in held[] */
+
+enum lock_mode { LOCK_MODE_READ, LOCK_MODE_WRITE };
+
+static u32 lock_taken_word(const struct exec *x, enum lock_mode mode, u32 seen)
+{
+	return mode == LOCK_MODE_WRITE ? LOCK_WRITER | x->id : seen | 1u << x->id;
+}
+
+/* Index in held[] + 1, or 0. The latest is the likeliest. */
+static u32 lock_find(const struct exec_slot *slot, ref_t ref)
+{
+	u32 i = slot->nheld;
+
+	while (i && (slot->held[i - 1] & ~HELD_READER) != ref)
+		i--;
+	return i;
+}
+
+bool lock_held(const struct exec *x, const u32 *word)
+{
+	return lock_find(x->slot, exec_ref(x, word)) != 0;
+}
+
+static void lock_check_rank(struct exec *x, enum lock_rank rank)
+{
+#ifdef MPDISK_DEBUG
+	const struct exec_slot *slot = x->slot;
+
+	for (u32 i = 0; i < slot->nheld; i++) {
+		if (x->ranks[i] < rank)
+			continue;
+		if (x->ranks[i] == rank && (rank == RANK_INODE || rank == RANK_DENTRY))
+			continue;
+		plat_log(x->plat, PLAT_ERR, "executor %u holds rank %u and wants rank %u", x->id,
+			 x->ranks[i], rank);
+		plat_panic(x->plat, "locks taken against their ranks", __FILE__, __LINE__);
+	}
+#else
+	(void)x;
+	(void)rank;
+#endif
+}
+
+static void lock_note(struct exec *x, ref_t entry, enum lock_rank rank)
+{
+	struct exec_slot *slot = x->slot;
+	u32 n = slot->nheld;
+
+	slot->held[n] = entry;
+#ifdef MPDISK_DEBUG
+	x->ranks[n] = (u8)rank;
+#else
+	(void)rank;
+#endif
+	exec_step(x);
+	atomic_store_release(&slot->nheld, n + 1);
+	exec_step(x);
+	atomic_store_release(&slot->intent, 0);
+}
+
+/* One attempt. */
+static bool lock_attempt(struct exec *x, u32 *word, enum lock_mode mode)
+{
+	u32 seen = atomic_load(word);
+
+	if (mode == LOCK_MODE_WRITE) {
+		seen = 0;
+		return atomic_cas(word, &seen, LOCK_WRITER | x->id);
+	}
+	/* a waiting writer goes before new readers */
+	while (!(seen & (LOCK_WRITER | LOCK_WAITERS)))
+		if (atomic_cas(word, &seen, seen | 1u << x->id))
+			return true;
+	return false;
+}
+
+/* Waits until the lock is taken. The last holder always leaves 0 and wakes everybody. */
+static __attribute__((noinline)) void lock_wait(struct exec *x, u32 *word, enum lock_mode mode)
+{
+	u32 timeouts = 0;
+	u64 since = plat_ms(x->plat);
+
+	for (;;) {
+		u32 seen = atomic_load(word);
+
+		if (seen == 0 ||
+		    (mode == LOCK_MODE_READ && !(seen & (LOCK_WRITER | LOCK_WAITERS)))) {
+			if (atomic_cas(word, &seen, lock_taken_word(x, mode, seen)))
+				return;
+			continue;
+		}
+		if (!(seen & LOCK_WAITERS)) {
+			if (!atomic_cas(word, &seen, seen | LOCK_WAITERS))
+				continue;
+			seen |= LOCK_WAITERS;
+		}
+		plat_wait(x->plat, word, seen, LOCK_TIMEOUT_MS);
+		if (plat_ms(x->plat) - since < LOCK_TIMEOUT_MS)
+			continue;
+		since = plat_ms(x->plat);
+		timeouts++;
+#ifdef MPDISK_DEBUG
+		plat_log(x->plat, PLAT_WARN, "executor %u has waited %u s for lock %08x: %08x",
+			 x->id, timeouts * LOCK_TIMEOUT_MS / 1000, exec_ref(x, word),
+			 atomic_load(word));
+		if (timeouts == LOCK_STUCK)
+			plat_panic(x->plat, "a lock is never released", __FILE__, __LINE__);
+#endif
+	}
+}
+
+static int lock_take(struct exec *x, u32 *word, enum lock_mode mode, enum lock_rank rank)
+{
+	struct exec_slot *slot = x->slot;
+	ref_t ref = exec_ref(x, word);
+
+	if (slot->nheld == POOL_HELD) {
+		plat_log(x->plat, PLAT_ERR, "executor %u holds %u locks and wants one more", x->id,
+			 POOL_HELD);
+		return -MP_EDEADLK;
+	}
+	lock_check_rank(x, rank);
+	atomic_store(&slot->intent, ref);
+	exec_step(x);
+	if (!lock_attempt(x, word, mode))
+		lock_wait(x, word, mode);
+	exec_step(x);
+	lock_note(x, mode == LOCK_MODE_WRITE ? ref : ref | HELD_READER, rank);
+	return 0;
+}
+
+int lock_write(struct exec *x, u32 *word, enum lock_rank rank)
+{
+	u32 i = lock_find(x->slot, exec_ref(x, word));
+
+	if (i)
+		return x->slot->held[i - 1] & HELD_READER ? -MP_EDEADLK : 0;
+	return lock_take(x, word, LOCK_MODE_WRITE, rank);
+}
+
+int lock_read(struct exec *x, u32 *word, enum lock_rank rank)
+{
+	if (lock_find(x->slot, exec_ref(x, word)))
+		return 0;
+	return lock_take(x, word, LOCK_MODE_READ, rank);
+}
+
+/* Cannot wait, so it needs no rank. */
+bool lock_try_write(struct exec *x, u32 *word, enum lock_rank rank)
+{
+	struct exec_slot *slot = x->slot;
+	ref_t ref = exec_ref(x, word);
+	u32 i = lock_find(slot, ref);
+
+	if (i)
+		return !(slot->held[i - 1] & HELD_READER);
+	if (slot->nheld == POOL_HELD)
+		return false;
+	atomic_store(&slot->intent, ref);
+	exec_step(x);
+	if (!lock_attempt(x, word, LOCK_MODE_WRITE)) {
+		atomic_store_release(&slot->intent, 0);
+		return false;
+	}
+	exec_step(x);
+	lock_note(x, ref, rank);
+	return true;
+}
+
+void lock_mini(struct exec *x, u32 *word, enum lock_rank rank)
+{
+	if (lock_held(x, word) || lock_take(x, word, LOCK_MODE_WRITE, rank) != 0)
+		plat_panic(x->plat, "a mini's lock cannot be taken", __FILE__, __LINE__);
+}
+
+bool lock_mini_try(struct exec *x, u32 *word, enum lock_rank rank)
+{
+	return !lock_held(x, word) && lock_try_write(x, word, rank);
+}
+
+/* Gives the word back; wakes who waits when it becomes free. */
+static void lock_free_word(struct exec *x, u32 *word, u32 id, bool reader)
+{
+	u32 seen = atomic_load(word), next;
+
+	do {
+		next = 0;
+		if (reader && (seen & ~(1u << id) & LOCK_READERS))
+			next = seen & ~(1u << id);
+	} while (!atomic_cas(word, &seen, next));
+	if (next == 0 && (seen & LOCK_WAITERS))
+		plat_wake(x->plat, word);
+}
+
+void lock_drop(struct exec *x, u32 *word)
+{
+	struct exec_slot *slot = x->slot;
+	u32 i = lock_find(slot, exec_ref(x, word));
+
+	if (!i)
+		plat_panic(x->plat, "a lock is dropped that is not held", __FILE__, __LINE__);
+	exec_step(x);
+	lock_free_word(x, word, x->id, slot->held[i - 1] & HELD_READER);
+	exec_step(x);
+	/* An entry whose word is not ours any more says nothing to recovery: moving is safe. */
+	for (; i < slot->nheld; i++) {
+		slot->held[i - 1] = slot->held[i];
+		x->ranks[i - 1] = x->ranks[i];
+	}
+	atomic_store_release(&slot->nheld, slot->nheld - 1);
+}
+
+void lock_release_all(struct exec *x)
+{
+	struct exec_slot *slot = x->slot;
+
+	while (slot->nheld) {
+		u32 entry = slot->held[slot->nheld - 1];
+
+		exec_step(x);
+		lock_free_word(x, exec_ptr(x, entry & ~HELD_READER), x->id, entry & HELD_READER);
+		exec_step(x);
+		atomic_store_release(&slot->nheld, slot->nheld - 1);
+	}
+}
+
+static void lock_release_dead_word(struct exec *x, ref_t ref, u32 dead_id)
+{
+	u32 *word = exec_ptr(x, ref);
+	u32 seen = atomic_load(word);
+
+	if (seen & LOCK_WRITER ? (seen & LOCK_OWNER) == dead_id : seen >> dead_id & 1)
+		lock_free_word(x, word, dead_id, !(seen & LOCK_WRITER));
+	else
+		plat_wake(x->plat, word); /* it may have died between freeing and waking */
+}
+
+void lock_release_dead(struct exec *x, struct exec_slot *dead, u32 dead_id)
+{
+	u32 n = min_of(dead->nheld, POOL_HELD);
+
+	for (u32 i = 0; i < n; i++)
+		lock_release_dead_word(x, dead->held[i] & ~HELD_READER, dead_id);
+	if (dead->intent)
+		lock_release_dead_word(x, dead->intent, dead_id);
+	atomic_store_release(&dead->nheld, 0);
+	atomic_store_release(&dead->intent, 0);
+}

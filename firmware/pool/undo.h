@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Inside of the pool's transactions: for tx.c, recover.c and buffer.c only. */
+#ifndef MPDISK_UNDO_H
+#define MPDISK_UNDO_H
+
+#include "pool/exec.h"
+
+/* Bytes of the log that a record of len old bytes takes: they, and two words. */
+#define UNDO_RECORD(len) ((((len) + 3u) & ~3u) + 8u)
+
+/* Room at the end of the log that only hot_save() uses (hot.h). */
+#define UNDO_RESERVE 1024u
+
+static inline void undo_copy_words(u32 *to, const u32 *from, u32 words)
+{
+	for (; words >= 8; words -= 8, to += 8, from += 8) {
+		u32 a = from[0], b = from[1], c = from[2], d = from[3];
+		u32 e = from[4], f = from[5], g = from[6], h = from[7];
+
+		to[0] = a;
+		to[1] = b;
+		to[2] = c;
+		to[3] = d;
+		to[4] = e;
+		to[5] = f;
+		to[6] = g;
+		to[7] = h;
+	}
+	while (words--)
+		*to++ = *from++;
+}
+
+/* tx_save() with another end of the log. */
+int warn_unused undo_save(struct exec *x, const void *p, u32 len, u32 limit);
+
+/* Applies the slot's log backwards down to mark. The slot may be a dead executor's. */
+void undo_roll_back(struct exec *x, struct exec_slot *slot, u32 mark);
+
+/* The end of a tx, committed or rolled back: its buffers may be written, phase IDLE. */
+void tx_finish(struct exec *x);
+
+/* Takes the executor's bit off the buffers in slot->edited[]. Idempotent. */
+void buf_edits_end(struct exec *x);
+
+#endif
