@@ -20,6 +20,7 @@
 #include "fs/dir.h"
 #include "fs/extent.h"
 #include "fs/inode.h"
+#include "pool/tx.h"
 
 #define JBD_MAGIC 0xC03B3998u
 #define BYTES_PER_INODE_SLOT 8192u
@@ -96,6 +97,7 @@ static void fs_fill(struct exec *x, struct fs *fs, const struct ext4_super *sb, 
 	fs->resgid = sb->s_def_resgid;
 	fs->ngroups = (u32)((fs->blocks_count + fs->blocks_per_group - 1) / fs->blocks_per_group);
 	fs->generation = plat_random(x->plat);
+	fs->mounted_rw = !read_only;
 	fs->was_valid = (sb->s_state & (EXT4_STATE_VALID | EXT4_STATE_ERROR)) == EXT4_STATE_VALID;
 }
 
@@ -368,6 +370,9 @@ static int put_totals(struct exec *x, bool closing)
 	sb->s_free_inodes_count = (u32)inodes;
 	sb->s_wtime = (u32)x->now.sec;
 	sb->s_wtime_hi = (u8)(x->now.sec >> 32);
+	/* an error that could not be recorded when it was found */
+	if (atomic_load(&fs_of(x)->error_count))
+		sb->s_state |= EXT4_STATE_ERROR;
 	if (closing && fs_of(x)->was_valid && !(sb->s_state & EXT4_STATE_ERROR))
 		sb->s_state |= EXT4_STATE_VALID;
 out:
@@ -394,9 +399,12 @@ static void release_orphans(struct exec *x)
 		node_t node = inode_node(inode);
 		u32 n;
 
+		inode_pin(inode);
 		for (n = inode->opens; n; n--)
 			if (fs_release(x, node))
 				break;
+		/* the last pin frees it */
+		inode_put(x, inode);
 		if (fs->orphan_head == head)
 			break;
 	}
@@ -405,18 +413,15 @@ static void release_orphans(struct exec *x)
 int fs_unmount(struct exec *x)
 {
 	struct fs *fs = fs_of(x);
-	bool writable = !atomic_load(&fs->read_only);
-	bool had_errors = atomic_load(&fs->error_count);
 	int err = 0, sync_err;
 
-	if (writable) {
+	if (!atomic_load(&fs->read_only))
 		release_orphans(x);
+	if (fs->mounted_rw) {
 		/* all else must be on the medium before it is called clean */
 		err = cache_sync(x);
 		sync_err = put_totals(x, !err);
 		err = err ? err : sync_err;
-	}
-	if (writable || had_errors) {
 		sync_err = cache_sync(x);
 		err = err ? err : sync_err;
 	}
@@ -461,7 +466,8 @@ static void record_error(struct exec *x, const char *what, ino_no_t ino, blkno_t
 	void *p;
 	u32 mark;
 
-	if (!fs->super_frame || x->slot->phase != TX_OPEN ||
+	/* inside a mini there is no place for another: fs_unmount() tells it then */
+	if (!fs->super_frame || x->slot->phase != TX_OPEN || x->mini ||
 	    !lock_mini_try(x, &fs->super_lock, RANK_SUPER))
 		return;
 	mark = tx_mini_begin(x);

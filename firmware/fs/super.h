@@ -16,7 +16,8 @@ struct group {           /* 32 bytes, per block group: volatile state of its all
 	u32 block_hint;  /* [lock] first bit that may be free */
 	u32 inode_hint;  /* [lock] */
 	u32 flags;       /* [lock] EXT4_BG_* */
-	u32 reserved;
+	u16 meta_first;  /* [immutable] fixed metadata lies in blocks [meta_first, meta_end) of it */
+	u16 meta_end;
 };
 
 struct fs {
@@ -54,8 +55,7 @@ struct fs {
 	ref_t inode_hash; /* u32[ninode_hash]: ref of the first inode */
 	u32 ninode_hash;
 	ref_t inode_free;     /* [icache_lock] */
-	ref_t inode_lru_head; /* [icache_lock] unpinned, least recently used */
-	ref_t inode_lru_tail; /* [icache_lock] */
+	u32 clock_hand;       /* atomic: slot that is looked at next for reuse */
 	ref_t orphan_head;    /* [orphan_lock] in-memory list, same order as on the medium */
 	/* dentry cache, owner dcache.c */
 	ref_t dentry_sets; /* struct dentry_set[ndentry_sets] */
@@ -65,8 +65,10 @@ struct fs {
 	u32 generation;     /* atomic: next inode generation */
 	u32 dirty_super;    /* atomic */
 	u32 was_valid; /* the medium was clean when it was mounted: unmounting marks it so again */
+	u32 mounted_rw; /* the medium may be written to: also after an error, to say so */
+	u32 reserved0;
 	blkno_t overhead; /* blocks that statfs does not count: what mkfs and the journal took */
-	u32 reserved[20];
+	u32 reserved[19];
 };
 
 static inline struct fs *fs_of(const struct exec *x)
