@@ -20,24 +20,27 @@ module sys_regs #(
     input  wire logic [63:0] epoch_i,
     input  wire logic [31:0] seed_i,
     input  wire logic        stop_i,
+    output logic             stop_o,
     output logic [31:0]      phase_o
 );
   `include "sys_regs.svh"
 
-  logic [63:0] cycle_q;
-  logic [31:0] cycle_hi_q, copied_q;
+  // Nothing read by the core depends on a pin within the cycle: this keeps the pins' timing, and the
+  // work of a simulator for every change of a pin, small.
+  logic [63:0] cycle_q, epoch_q;
+  logic [31:0] cycle_hi_q, copied_q, seed_q;
 
   always_comb begin
     unique case (adr_i)
       10'(SYS_ID >> 2):          rdata_o = 32'h4B44504D;
       10'(SYS_CONFIG >> 2):      rdata_o = {Simulated, 7'd0, 16'(MemoryMiB), 8'(Ports)};
       10'(SYS_CLOCK_HZ >> 2):    rdata_o = 32'(ClockHz);
-      10'(SYS_EPOCH_LO >> 2):    rdata_o = epoch_i[31:0];
-      10'(SYS_EPOCH_HI >> 2):    rdata_o = epoch_i[63:32];
+      10'(SYS_EPOCH_LO >> 2):    rdata_o = epoch_q[31:0];
+      10'(SYS_EPOCH_HI >> 2):    rdata_o = epoch_q[63:32];
       10'(SYS_PHASE >> 2):       rdata_o = phase_o;
       10'(SYS_CORE_COPIED >> 2): rdata_o = copied_q;
-      10'(SYS_STOP >> 2):        rdata_o = {31'd0, stop_i};
-      10'(SYS_SEED >> 2):        rdata_o = seed_i;
+      10'(SYS_STOP >> 2):        rdata_o = {31'd0, stop_o};
+      10'(SYS_SEED >> 2):        rdata_o = seed_q;
       10'(SYS_CYCLE_LO >> 2):    rdata_o = cycle_q[31:0];
       10'(SYS_CYCLE_HI >> 2):    rdata_o = cycle_hi_q;
       default:                   rdata_o = '0;
@@ -45,7 +48,10 @@ module sys_regs #(
   end
 
   always_ff @(posedge clk_i) begin
+    stop_o <= stop_i;
     if (!rst_ni) begin
+      epoch_q    <= epoch_i;
+      seed_q     <= seed_i;
       cycle_q    <= '0;
       cycle_hi_q <= '0;
       copied_q   <= '0;

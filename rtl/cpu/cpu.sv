@@ -37,8 +37,10 @@ module cpu #(
 );
   // The core has no use for bus errors (it ties them off inside), so none are made: an address where
   // nothing is reads as zero (bus.sv).
-  logic       debug_reset;
+  logic       debug_reset, reset_q;
   logic [2:0] i_cti, d_cti;
+
+  always_ff @(posedge clk_i) reset_q <= !rst_ni || debug_reset;
 
   assign i_last_o  = i_cti == 3'b111;
   assign d_burst_o = d_cti == 3'b010;
@@ -47,7 +49,7 @@ module cpu #(
   // verilator lint_off PINCONNECTEMPTY
   VexRiscv core (
       .clk                          (clk_i),
-      .reset                        (!rst_ni || debug_reset),
+      .reset                        (reset_q),
       .debugReset                   (!debug_rst_ni),
       .externalResetVector          (ResetVector),
       .timerInterrupt               (1'b0),

@@ -198,7 +198,7 @@ module mpdisk_device #(
   );
 
   // ---- register blocks
-  logic timer_irq, timer_armed, timer_enabled, uart_irq, uart_busy, waiting;
+  logic stop, timer_irq, timer_armed, timer_enabled, uart_irq, uart_busy, waiting;
   logic dma_irq, dma_busy, medium_irq, medium_busy;
   logic [63:0] compare;
   logic [7:0]  port_irq8;
@@ -221,6 +221,7 @@ module mpdisk_device #(
       .epoch_i(epoch_i),
       .seed_i (seed_i),
       .stop_i (stop_i),
+      .stop_o (stop),
       .phase_o(phase_o)
   );
 
@@ -233,7 +234,7 @@ module mpdisk_device #(
       .wdata_i        (d_wdata),
       .ack_o          (intc_ack),
       .rdata_o        (reg_rdata[1*32+:32]),
-      .source_i       ({port_irq8, 3'd0, stop_i, medium_irq, dma_irq, uart_irq, timer_irq}),
+      .source_i       ({port_irq8, 3'd0, stop, medium_irq, dma_irq, uart_irq, timer_irq}),
       .irq_o          (irq),
       .timer_enabled_o(timer_enabled),
       .waiting_o      (waiting)

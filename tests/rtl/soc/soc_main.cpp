@@ -75,7 +75,7 @@ struct uart_receiver {
 
 int main(int argc, char **argv)
 {
-	const long limit = 20 * 1000 * 1000;
+	const long limit = 5 * 1000 * 1000;
 	VerilatedContext context;
 	context.commandArgs(argc, argv);
 	Vmpdisk_device top(&context);
