@@ -16,9 +16,17 @@ int warn_unused block_alloc(struct exec *x, struct inode *inode, blkno_t goal, u
 			    blkno_t *block);
 /* To be freed when the tx commits. -EUCLEAN if the range is nonsense. */
 int warn_unused block_free(struct exec *x, blkno_t block, u32 count);
+/* The same for data of a regular file, which never was in a buffer. */
+int warn_unused block_free_data(struct exec *x, blkno_t block, u32 count);
 
+/* The inode's table block is initialised when it returns; what is in it is the caller's to change.
+ * parent NULL: anywhere. -ENOSPC; -EUCLEAN. */
 int warn_unused inode_alloc(struct exec *x, struct inode *parent, bool directory, ino_no_t *ino);
+/* To be freed when the tx commits. */
 int warn_unused inode_free(struct exec *x, ino_no_t ino, bool directory);
+
+/* Blocks that the acting user may allocate. */
+u64 block_available(struct exec *x);
 
 /* Sums of the groups' counters. */
 void alloc_totals(struct exec *x, u64 *free_blocks, u64 *free_inodes);

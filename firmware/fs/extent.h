@@ -5,6 +5,9 @@
 
 #include "fs/inode.h"
 
+/* Whether i_block is the root of a tree or of block pointers (not a device, not a fast symlink). */
+bool inode_has_tree(const struct ext4_inode *raw);
+
 /* A run of a file: mapped to medium blocks, unwritten, or a hole (pblk 0). */
 struct extent_map {
 	lblk_t lblk;
@@ -31,8 +34,21 @@ int warn_unused extent_mark_unwritten(struct exec *x, struct inode *inode, lblk_
  * done. */
 int warn_unused extent_remove(struct exec *x, struct inode *inode, lblk_t lblk, lblk_t last);
 
+/* The same, telling how far it came: on 1, *last is what is left to do up to. */
+int warn_unused extent_remove_part(struct exec *x, struct inode *inode, lblk_t lblk, lblk_t *last);
+/* Everything from lblk on, with as many tx_restart as it takes: the inode is on the orphan list. */
+int warn_unused extent_remove_all(struct exec *x, struct inode *inode, lblk_t lblk);
+
+/* Whether the open tx has used so much of its log, in-flight list and edited buffers that a loop
+ * had better go on in the next one. */
+bool extent_tx_full(const struct exec *x);
+
+/* When an inode is loaded: the node in i_block makes sense. -EUCLEAN. */
+int warn_unused extent_check_root(struct exec *x, const struct inode *inode);
+
 /* Allocates and maps what is missing of [lblk, lblk+len), at most one extent a call: *out is the
- * run from lblk. For directories, symlinks and the write path. */
+ * run from lblk. For directories, symlinks and the write path. On -ENOSPC nothing was mapped, and
+ * the tx may still be committed. */
 int warn_unused extent_map_or_alloc(struct exec *x, struct inode *inode, lblk_t lblk, u32 len,
 				    bool unwritten, struct extent_map *out, bool *fresh);
 

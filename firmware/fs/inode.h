@@ -16,19 +16,28 @@
 
 #define INODE_DEAD 0x1u   /* freed on the medium; the slot goes when the last pin goes */
 #define INODE_ORPHAN 0x2u /* on the orphan list */
+#define INODE_NEW 0x4u    /* its creation was aborted: never was an inode */
+
+enum inode_state { /* of a slot */
+		   INODE_FREE,
+		   INODE_LOADING, /* being read by one executor; others wait on state */
+		   INODE_READY,
+		   INODE_GOING,    /* being emptied for another inode; others wait on state */
+		   INODE_UNHASHED, /* dead, but somebody still has it pinned */
+};
 
 struct inode {             /* 192 bytes */
 	u32 lock;          /* RANK_INODE lock word */
 	ino_no_t ino;      /* [icache_lock; immutable while pinned] 0: slot is free */
 	u32 generation;    /* [same] */
 	u32 flags;         /* [inode lock] INODE_* */
-	u32 pins;          /* [icache_lock] executors using it now, plus 1 while opens > 0 */
+	u32 pins;          /* atomic, 0 to 1 under icache_lock: users, plus 1 while opens > 0 */
 	u32 opens;         /* [inode lock] */
 	fno_t itable;      /* [immutable while pinned] buffer, pinned */
 	u32 itable_offset; /* [immutable while pinned] of the inode in it */
 	ref_t hash_next;   /* [icache_lock] */
-	ref_t lru_next;    /* [icache_lock]; next free slot */
-	ref_t lru_prev;    /* [icache_lock] */
+	ref_t free_next;   /* [icache_lock] */
+	u32 state;         /* [icache_lock] enum inode_state; waited on */
 	ref_t orphan_next; /* [orphan_lock] */
 	ref_t orphan_prev; /* [orphan_lock] */
 	u32 pages_lock;    /* RANK_HASH-level mini lock of the page list; owner frame.c */
@@ -41,7 +50,8 @@ struct inode {             /* 192 bytes */
 	u32 ext_lblk;
 	u32 ext_len; /* 0: none */
 	u32 ext_unwritten;
-	blkno_t ext_pblk;
+	u32 ext_pblk_lo;
+	u32 ext_pblk_hi;
 	/* directories, owner dir.c/htree.c [inode lock] */
 	u32 dir_hint;      /* block in which the last entry was put */
 	u32 dir_free_hint; /* bytes known free there */
@@ -50,7 +60,10 @@ struct inode {             /* 192 bytes */
 	/* readahead, owner file.c: a hint, unlocked */
 	u32 ra_next;
 	u32 ra_window;
-	u32 reserved[18];
+	u32 referenced; /* [icache_lock] used since the clock hand came by */
+	u32 unsynced;   /* atomic: metadata may have changed since the last fsync */
+	u32 csum_seed;  /* [immutable while pinned] crc32c seed of its structures */
+	u32 reserved[15];
 };
 _Static_assert(sizeof(struct inode) == 192, "struct inode");
 
@@ -91,6 +104,8 @@ int warn_unused inode_get_node(struct exec *x, node_t node, struct inode **out);
  * open frees it on the medium (inode_evict, its own transactions): so call it with no tx open,
  * after tx_end. */
 void inode_put(struct exec *x, struct inode *inode);
+/* Another pin on an inode that the caller has pinned. */
+void inode_pin(struct inode *inode);
 
 /* get_node + lock + still-alive check (-ESTALE), inside an open tx; the pin is the caller's. */
 int warn_unused inode_lock_write(struct exec *x, struct inode *inode);
@@ -105,6 +120,9 @@ int warn_unused inode_edit(struct exec *x, struct inode *inode, struct ext4_inod
  * (2 for a directory), locked for writing, pinned. -ENOSPC. */
 int warn_unused inode_new(struct exec *x, struct inode *parent, u32 mode, u32 rdev,
 			  struct inode **out);
+
+/* Counts one more fs_open of an inode that is locked for writing: for create and tmpfile. */
+int warn_unused inode_opened(struct exec *x, struct inode *inode);
 
 /* Size of links: changes i_links_count with ext4's dir_nlink rule; does not touch times. */
 int warn_unused inode_link_add(struct exec *x, struct inode *inode, s32 delta);
@@ -129,7 +147,25 @@ void inode_set_size(struct ext4_inode *raw, u64 size);
 u64 inode_blocks(const struct ext4_inode *raw);
 void inode_add_blocks(struct ext4_inode *raw, s64 blocks4k);
 /* crc32c seed of the inode's extent, directory and xattr structures. */
-u32 inode_csum_seed(struct exec *x, const struct inode *inode);
+static inline u32 inode_csum_seed(struct exec *x, const struct inode *inode)
+{
+	(void)x;
+	return inode->csum_seed;
+}
+/* Computes it: when a slot gets its inode. */
+u32 inode_make_seed(struct exec *x, const struct inode *inode);
+
+/* ---- between inode.c, icache.c and orphan.c */
+/* As inode_get, for an inode on the orphan list, which may have no links. */
+int warn_unused inode_get_orphan(struct exec *x, ino_no_t ino, struct inode **out);
+/* The slot for an inode that the tx has just allocated: pinned, INODE_NEW. */
+int warn_unused inode_slot_new(struct exec *x, ino_no_t ino, struct inode **out);
+/* Takes a dead inode's slot out of the hash; it becomes free with the last pin. */
+void inode_unhash(struct exec *x, struct inode *inode);
+/* Marks that the inode's checksum is to be made when its buffer is written. */
+void inode_dirty_csum(struct exec *x, const struct inode *inode);
+/* Frees an unlinked inode that nobody has open; its own transactions. */
+int warn_unused inode_evict(struct exec *x, struct inode *inode);
 
 /* icache at mount and unmount */
 int warn_unused icache_init(struct exec *x);

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What alloc.c, balloc.c and ialloc.c share: descriptor counters and bitmaps. */
+#ifndef MPDISK_FS_ALLOC_PRIV_H
+#define MPDISK_FS_ALLOC_PRIV_H
+
+#include "fs/alloc.h"
+
+/* In an in-flight entry's b: the blocks were never in buffers. */
+#define INFLIGHT_DATA 0x80000000u
+
+/* A group's lock taken, its descriptor and one bitmap pinned and edited by the open tx. */
+struct group_edit {
+	u32 g;
+	u32 mark;
+	bool locked;
+	bool in_mini;
+	struct group *group;
+	struct frame *desc_buf;
+	struct ext4_group_desc *desc;
+	struct frame *map_buf;
+	u32 *map;
+};
+
+/* Pins descriptor and bitmap (inodes: of inodes, else of blocks), initialises a bitmap that never
+ * was, takes the group's lock. Undone by group_end(). -EIO, -EUCLEAN, -ENOMEM. */
+int warn_unused group_begin(struct exec *x, u32 g, bool inodes, struct group_edit *e);
+/* Opens the mini and saves counters and bitmap bytes of bits [bit, bit+count). */
+int warn_unused group_change(struct exec *x, struct group_edit *e, u32 bit, u32 count);
+/* Ends the mini (kept if err is 0), drops lock and pins; gives err back. */
+int warn_unused group_end(struct exec *x, struct group_edit *e, int err);
+/* Writes the counters of struct group into the saved descriptor. */
+void group_put_counts(struct exec *x, struct group_edit *e);
+
+/* First clear (set) bit in [from, end), or end. */
+u32 bits_next_zero(const u32 *map, u32 from, u32 end);
+u32 bits_next_one(const u32 *map, u32 from, u32 end);
+void bits_set(u32 *map, u32 from, u32 count);
+void bits_clear(u32 *map, u32 from, u32 count);
+
+/* Blocks of a group: fewer in the last one. */
+u32 group_blocks(const struct fs *fs, u32 g);
+/* Group of a block; *bit is its place there. */
+u32 block_group(const struct fs *fs, blkno_t block, u32 *bit);
+/* Fills an uninitialised block bitmap: what mke2fs has put into the group. */
+int warn_unused block_bitmap_init(struct exec *x, u32 g, u32 *map);
+
+/* Carry out what was declared; each its own mini. */
+int warn_unused blocks_give_back(struct exec *x, blkno_t block, u32 count, bool buffers);
+int warn_unused inode_give_back(struct exec *x, ino_no_t ino, bool directory);
+
+static inline u32 desc_bytes(const struct fs *fs)
+{
+	return min_of(fs->desc_size, 64u);
+}
+
+static inline u32 desc_itable_unused(const struct ext4_group_desc *d, u32 size)
+{
+	return d->bg_itable_unused_lo | (size >= 64 ? (u32)d->bg_itable_unused_hi << 16 : 0);
+}
+
+static inline bool fs_has_uninit(const struct exec *x)
+{
+	return fs_of(x)->feature_ro_compat & (EXT4_RO_METADATA_CSUM | EXT4_RO_GDT_CSUM);
+}
+
+#endif

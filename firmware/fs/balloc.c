@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Block bitmaps: finding, taking and giving back runs of blocks. */
+#include <string.h>
+
+#include "platform/atomic.h"
+#include "platform/errno.h"
+#include "fs/alloc_priv.h"
+
+#define GOOD_RUN 16u /* blocks: a run as long as this is taken without looking further */
+
+u32 bits_next_zero(const u32 *map, u32 from, u32 end)
+{
+	u32 word;
+
+	if (from >= end)
+		return end;
+	word = ~map[from / 32] & (~0u << (from % 32));
+	from &= ~31u;
+	while (!word) {
+		from += 32;
+		if (from >= end)
+			return end;
+		word = ~map[from / 32];
+	}
+	return min_of(from + (u32)__builtin_ctz(word), end);
+}
+
+u32 bits_next_one(const u32 *map, u32 from, u32 end)
+{
+	u32 word;
+
+	if (from >= end)
+		return end;
+	word = map[from / 32] & (~0u << (from % 32));
+	from &= ~31u;
+	while (!word) {
+		from += 32;
+		if (from >= end)
+			return end;
+		word = map[from / 32];
+	}
+	return min_of(from + (u32)__builtin_ctz(word), end);
+}
+
+/* The bits of [from, from+count) that lie in the word of `from`; *n of them. */
+static u32 word_mask(u32 from, u32 count, u32 *n)
+{
+	u32 room = 32 - from % 32;
+
+	*n = min_of(room, count);
+	return (*n == 32 ? ~0u : (1u << *n) - 1) << (from % 32);
+}
+
+void bits_set(u32 *map, u32 from, u32 count)
+{
+	u32 n, mask;
+
+	for (; count; from += n, count -= n) {
+		mask = word_mask(from, count, &n);
+		map[from / 32] |= mask;
+	}
+}
+
+void bits_clear(u32 *map, u32 from, u32 count)
+{
+	u32 n, mask;
+
+	for (; count; from += n, count -= n) {
+		mask = word_mask(from, count, &n);
+		map[from / 32] &= ~mask;
+	}
+}
+
+/* The best run of at most `want` clear bits in [from, end): the one at the goal, else the first
+ * that is long enough, else the longest. *len 0: none. */
+static u32 run_in(const u32 *map, u32 from, u32 end, u32 goal, u32 want, u32 *len)
+{
+	u32 best = 0, best_len = 0, enough = min_of(want, GOOD_RUN);
+
+	while (from < end) {
+		u32 a = bits_next_zero(map, from, end), b;
+
+		if (a == end)
+			break;
+		b = bits_next_one(map, a, min_of(end, a + want));
+		if (b - a > best_len) {
+			best = a;
+			best_len = b - a;
+			if (a == goal || best_len >= enough)
+				break;
+		}
+		from = b;
+	}
+	*len = best_len;
+	return best;
+}
+
+/* Takes up to *count blocks of group g; goal: bit to start at. -ENOSPC: none free there. */
+static int group_take(struct exec *x, u32 g, u32 goal, u32 *count, blkno_t *block)
+{
+	const struct fs *fs = fs_of(x);
+	u32 end = group_blocks(fs, g), bit, len;
+	struct group_edit e;
+	int err;
+
+	err = group_begin(x, g, false, &e);
+	if (err)
+		return err;
+	goal = min_of(max_of(goal, e.group->block_hint), end);
+	bit = run_in(e.map, goal, end, goal, *count, &len);
+	if (len < min_of(*count, GOOD_RUN) && goal > e.group->block_hint && !(len && bit == goal)) {
+		u32 len2, bit2 = run_in(e.map, e.group->block_hint, goal, ~0u, *count, &len2);
+
+		if (len2 > len) {
+			bit = bit2;
+			len = len2;
+		}
+	}
+	if (!len) {
+		err = e.group->free_blocks
+			      ? fs_corrupt(x, "block bitmap is full, its descriptor says free", 0,
+					   g)
+			      : -MP_ENOSPC;
+		return group_end(x, &e, err);
+	}
+	*block = (blkno_t)g * fs->blocks_per_group + bit;
+	*count = len;
+	if (len > e.group->free_blocks)
+		return group_end(x, &e, fs_corrupt(x, "group's free block count too low", 0, g));
+	if (!fs_block_valid(x, *block, len))
+		return group_end(x, &e,
+				 fs_corrupt(x, "block bitmap says metadata is free", 0, *block));
+	err = group_change(x, &e, bit, len);
+	if (!err)
+		err = tx_inflight(x, INFLIGHT_ALLOC_BLOCKS, *block, len);
+	if (err)
+		return group_end(x, &e, err == -MP_ENOSPC ? -MP_ENOMEM : err);
+	bits_set(e.map, bit, len);
+	e.group->free_blocks -= len;
+	if (bit == e.group->block_hint)
+		e.group->block_hint = bit + len;
+	group_put_counts(x, &e);
+	return group_end(x, &e, 0);
+}
+
+static bool may_use_reserve(const struct exec *x)
+{
+	const struct fs *fs = fs_of(x);
+
+	return !x->cred.uid || x->cred.uid == fs->resuid ||
+	       (fs->resgid && x->cred.gid == fs->resgid);
+}
+
+/* How many of `want` blocks may be taken beside the reserve. */
+static u32 outside_reserve(struct exec *x, u32 want)
+{
+	const struct fs *fs = fs_of(x);
+	u64 sum = 0;
+	u32 g;
+
+	for (g = 0; g < fs->ngroups; g++) {
+		sum += atomic_load(&fs_group(x, g)->free_blocks);
+		if (sum >= fs->reserved_blocks + want)
+			return want;
+	}
+	return sum > fs->reserved_blocks ? (u32)(sum - fs->reserved_blocks) : 0;
+}
+
+u64 block_available(struct exec *x)
+{
+	u64 blocks, inodes, reserve = may_use_reserve(x) ? 0 : fs_of(x)->reserved_blocks;
+
+	alloc_totals(x, &blocks, &inodes);
+	return blocks > reserve ? blocks - reserve : 0;
+}
+
+int block_alloc(struct exec *x, struct inode *inode, blkno_t goal, u32 *count, blkno_t *block)
+{
+	const struct fs *fs = fs_of(x);
+	u32 want = *count, first, bit, i, pass;
+	int err;
+
+	if (!may_use_reserve(x))
+		want = outside_reserve(x, want);
+	if (!want)
+		return -MP_ENOSPC;
+	if (!goal)
+		goal = inode->last_pblk ? inode->last_pblk + 1 : 0;
+	if (!goal || goal >= fs->blocks_count) {
+		first = (inode->ino - 1) / fs->inodes_per_group;
+		bit = 0;
+	} else {
+		first = block_group(fs, goal, &bit);
+	}
+	/* first a group that can take it as one run, probably; then any */
+	for (pass = 0; pass < 2; pass++) {
+		for (i = 0; i < fs->ngroups; i++) {
+			u32 g = first + i < fs->ngroups ? first + i : first + i - fs->ngroups;
+			u32 nfree = atomic_load(&fs_group(x, g)->free_blocks);
+
+			if (!nfree || (!pass && i && nfree < min_of(want, 1024u)))
+				continue;
+			*count = want;
+			err = group_take(x, g, i ? 0 : bit, count, block);
+			if (err == -MP_ENOSPC)
+				continue;
+			if (!err)
+				inode->last_pblk = *block + *count - 1;
+			return err;
+		}
+	}
+	return -MP_ENOSPC;
+}
+
+static int free_later(struct exec *x, blkno_t block, u32 count, u32 flag)
+{
+	if (count & INFLIGHT_DATA || !fs_block_valid(x, block, count))
+		return fs_corrupt(x, "freeing blocks that are none or metadata", 0, block);
+	return tx_inflight(x, INFLIGHT_FREE_BLOCKS, block, count | flag);
+}
+
+int block_free(struct exec *x, blkno_t block, u32 count)
+{
+	return free_later(x, block, count, 0);
+}
+
+int block_free_data(struct exec *x, blkno_t block, u32 count)
+{
+	return free_later(x, block, count, INFLIGHT_DATA);
+}
+
+static int give_back_in(struct exec *x, u32 g, u32 bit, u32 count)
+{
+	struct group_edit e;
+	int err;
+
+	err = group_begin(x, g, false, &e);
+	if (err)
+		return err;
+	if (bits_next_zero(e.map, bit, bit + count) != bit + count ||
+	    e.group->free_blocks + count > group_blocks(fs_of(x), g))
+		return group_end(x, &e,
+				 fs_corrupt(x, "freeing a free block", 0,
+					    (blkno_t)g * fs_of(x)->blocks_per_group + bit));
+	err = group_change(x, &e, bit, count);
+	if (err)
+		return group_end(x, &e, err);
+	bits_clear(e.map, bit, count);
+	e.group->free_blocks += count;
+	e.group->block_hint = min_of(e.group->block_hint, bit);
+	group_put_counts(x, &e);
+	return group_end(x, &e, 0);
+}
+
+int blocks_give_back(struct exec *x, blkno_t block, u32 count, bool buffers)
+{
+	const struct fs *fs = fs_of(x);
+	int err;
+
+	/* before anybody else can get them */
+	if (buffers)
+		buf_forget(x, block, count);
+	while (count) {
+		u32 bit, g = block_group(fs, block, &bit);
+		u32 n = min_of(count, fs->blocks_per_group - bit);
+
+		err = give_back_in(x, g, bit, n);
+		if (err)
+			return err;
+		block += n;
+		count -= n;
+	}
+	return 0;
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What inode.c, orphan.c and the file_*.c share. */
+#ifndef MPDISK_FS_FILE_PRIV_H
+#define MPDISK_FS_FILE_PRIV_H
+
+#include "fs/extent.h"
+
+/* Logical blocks are 32 bits, and the last number is none. */
+#define FILE_SIZE_MAX (((u64)0xFFFFFFFFu << BLOCK_SHIFT))
+
+/* ---- inode.c */
+/* As inode_edit, of mode, size and times only: the short way for overwriting. */
+int warn_unused inode_edit_times(struct exec *x, struct inode *inode, struct ext4_inode **raw);
+/* relatime's rule */
+bool inode_atime_stale(struct exec *x, const struct ext4_inode *raw);
+/* Clears setuid, and setgid where group-executable, of a saved inode. */
+void inode_kill_suid(struct ext4_inode *raw);
+
+/* ---- file_page.c: the inode locked; page_get for reading or writing */
+/* The page of a mapped, written block, pinned, read from the medium if need be. */
+int warn_unused page_get(struct exec *x, struct inode *inode, lblk_t index, blkno_t block,
+			 struct frame **out);
+/* The page at `index`, whatever backs it: NULL for a hole or unwritten blocks (nothing but zeros).
+ * *block is its place on the medium. */
+int warn_unused page_lookup(struct exec *x, struct inode *inode, lblk_t index, blkno_t *block,
+			    struct frame **out);
+/* Reads what is missing of pages [first, first+count) with several requests in flight; a hint. */
+void page_readahead(struct exec *x, struct inode *inode, lblk_t first, u32 count);
+
+/* ---- file_size.c: the inode locked for writing, in an open tx, which may be restarted: then what
+ * was done so far is kept. */
+/* Size, blocks and pages; not the times. */
+int warn_unused file_set_size(struct exec *x, struct inode *inode, u64 size);
+/* Removes blocks beyond the size that an interrupted truncation has left; off the orphan list. */
+int warn_unused file_finish_truncate(struct exec *x, struct inode *inode);
+/* Bytes [from, to) of one page become zeros, if anything is mapped there. Not undone by an abort:
+ * prepared by page_lookup, to be done when nothing can fail any more. */
+void page_zero(struct exec *x, struct inode *inode, struct frame *f, blkno_t block, u32 from,
+	       u32 to);
+
+/* ---- file_write.c */
+/* fs_write under the lock of the inode, in an open tx, which may be restarted; *done says how many
+ * bytes are written for good, with 0 or an error. */
+int warn_unused file_write(struct exec *x, struct inode *inode, u64 pos, u32 flags,
+			   struct fs_seg *segs, u32 nsegs, u32 *done);
+/* -EISDIR, -EINVAL, -EPERM: whether the inode's data may be changed. */
+int warn_unused file_check(const struct ext4_inode *raw);
+
+#endif

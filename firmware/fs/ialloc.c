@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Inode bitmaps: where a new inode goes, and inode tables that mke2fs left uninitialised.
+ *
+ * Invariant: inodes of a group are taken lowest first, so that everything from the descriptor's
+ * itable_unused on has never been used; a table block is zeroed in the pool when its first inode
+ * is taken.
+ */
+#include "platform/atomic.h"
+#include "platform/errno.h"
+#include "fs/alloc_priv.h"
+
+/* The first inode of a block of the table that was never used: its content is anything. */
+static int table_block_init(struct exec *x, struct group_edit *e, u32 index)
+{
+	const struct fs *fs = fs_of(x);
+	struct csum_id id = {CSUM_ITABLE, e->g * fs->inodes_per_group + index + 1, 0};
+	struct frame *buf;
+	int err;
+
+	err = buf_new(x, desc_inode_table(e->desc, fs->desc_size) + index / fs->inodes_per_block,
+		      id, &buf);
+	if (!err)
+		buf_put(x, buf);
+	return err;
+}
+
+static int group_take_inode(struct exec *x, u32 g, bool directory, ino_no_t *ino)
+{
+	const struct fs *fs = fs_of(x);
+	u32 end = fs->inodes_per_group, index, unused, low;
+	bool uninit = fs_has_uninit(x);
+	struct group_edit e;
+	int err;
+
+	err = group_begin(x, g, true, &e);
+	if (err)
+		return err;
+	low = max_of(e.group->inode_hint, g ? 0 : fs->first_ino - 1);
+	index = bits_next_zero(e.map, low, end);
+	if (index >= end) {
+		err = e.group->free_inodes
+			      ? fs_corrupt(x, "inode bitmap is full, its descriptor says free", 0,
+					   g)
+			      : -MP_ENOSPC;
+		return group_end(x, &e, err);
+	}
+	unused = uninit ? desc_itable_unused(e.desc, fs->desc_size) : 0;
+	if (!e.group->free_inodes || unused > end || index > end - unused)
+		return group_end(x, &e, fs_corrupt(x, "inode counts of a group disagree", 0, g));
+	if (index == end - unused && index % fs->inodes_per_block == 0)
+		err = table_block_init(x, &e, index);
+	if (!err)
+		err = group_change(x, &e, index, 1);
+	*ino = g * fs->inodes_per_group + index + 1;
+	if (!err)
+		err = tx_inflight(x, INFLIGHT_ALLOC_INODE, *ino, directory);
+	if (err)
+		return group_end(x, &e, err == -MP_ENOSPC ? -MP_ENOMEM : err);
+	bits_set(e.map, index, 1);
+	e.group->free_inodes--;
+	e.group->used_dirs += directory;
+	e.group->inode_hint = index + 1;
+	group_put_counts(x, &e);
+	if (unused && index == end - unused) {
+		unused--;
+		e.desc->bg_itable_unused_lo = (u16)unused;
+		if (fs->desc_size >= 64)
+			e.desc->bg_itable_unused_hi = (u16)(unused >> 16);
+	}
+	return group_end(x, &e, 0);
+}
+
+/* Directories below the root are spread: the emptiest group not far from where the last one went,
+ * among those with more than their share of free inodes. */
+static u32 spread(struct exec *x)
+{
+	struct fs *fs = fs_of(x);
+	u32 start = atomic_load(&fs->next_dir_group), best, best_dirs = ~0u, i;
+	u64 blocks, inodes;
+
+	alloc_totals(x, &blocks, &inodes);
+	start = start < fs->ngroups ? start : 0;
+	best = start;
+	for (i = 0; i < fs->ngroups; i++) {
+		u32 g = start + i < fs->ngroups ? start + i : start + i - fs->ngroups;
+		const struct group *group = fs_group(x, g);
+
+		if (group->free_inodes < inodes / fs->ngroups ||
+		    group->free_blocks < blocks / fs->ngroups)
+			continue;
+		if (group->used_dirs < best_dirs) {
+			best_dirs = group->used_dirs;
+			best = g;
+		}
+	}
+	atomic_store(&fs->next_dir_group, best + 1);
+	return best;
+}
+
+int inode_alloc(struct exec *x, struct inode *parent, bool directory, ino_no_t *ino)
+{
+	const struct fs *fs = fs_of(x);
+	u32 first, i;
+	int err;
+
+	if (directory && parent && parent->ino == EXT4_ROOT_INO)
+		first = spread(x);
+	else
+		first = parent ? (parent->ino - 1) / fs->inodes_per_group : 0;
+	for (i = 0; i < fs->ngroups; i++) {
+		u32 g = first + i < fs->ngroups ? first + i : first + i - fs->ngroups;
+
+		if (!atomic_load(&fs_group(x, g)->free_inodes))
+			continue;
+		err = group_take_inode(x, g, directory, ino);
+		if (err != -MP_ENOSPC)
+			return err;
+	}
+	return -MP_ENOSPC;
+}
+
+int inode_free(struct exec *x, ino_no_t ino, bool directory)
+{
+	const struct fs *fs = fs_of(x);
+
+	if (ino < fs->first_ino || ino > fs->inodes_count)
+		return fs_corrupt(x, "freeing a reserved inode", ino, 0);
+	return tx_inflight(x, INFLIGHT_FREE_INODE, ino, directory);
+}
+
+int inode_give_back(struct exec *x, ino_no_t ino, bool directory)
+{
+	const struct fs *fs = fs_of(x);
+	u32 g = (ino - 1) / fs->inodes_per_group;
+	u32 index = (ino - 1) - g * fs->inodes_per_group;
+	struct group_edit e;
+	int err;
+
+	err = group_begin(x, g, true, &e);
+	if (err)
+		return err;
+	if (bits_next_zero(e.map, index, index + 1) == index ||
+	    e.group->free_inodes >= fs->inodes_per_group || (directory && !e.group->used_dirs))
+		return group_end(x, &e, fs_corrupt(x, "freeing a free inode", ino, 0));
+	err = group_change(x, &e, index, 1);
+	if (err)
+		return group_end(x, &e, err);
+	bits_clear(e.map, index, 1);
+	e.group->free_inodes++;
+	e.group->used_dirs -= directory;
+	e.group->inode_hint = min_of(e.group->inode_hint, index);
+	group_put_counts(x, &e);
+	return group_end(x, &e, 0);
+}

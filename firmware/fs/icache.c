@@ -1,0 +1,575 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The cache of inode slots: finding, loading, checking, reusing them.
+ *
+ * Invariants
+ *  I1. At most one slot is hashed for an inode number.
+ *  I2. A slot goes from 0 pins to 1, into the hash and out of it, under icache_lock only.
+ *  I3. A slot with pins, with its lock held, or on the orphan list is not reused.
+ *  I4. The bytes of an inode are checked once, when its slot is loaded.
+ *
+ * Slots are reused by a clock: a second chance for what was referenced since the hand came by.
+ */
+#include <string.h>
+
+#include "platform/atomic.h"
+#include "platform/errno.h"
+#include "fs/alloc.h"
+#include "fs/csum.h"
+#include "fs/extent.h"
+#include "fs/inode.h"
+
+static inline struct inode *slot_at(const struct exec *x, ref_t ref)
+{
+	return exec_ptr(x, ref);
+}
+
+static inline struct inode *slot_nth(const struct exec *x, u32 n)
+{
+	return (struct inode *)exec_ptr(x, fs_of(x)->inodes) + n;
+}
+
+static inline u32 *hash_head(const struct exec *x, ino_no_t ino)
+{
+	const struct fs *fs = fs_of(x);
+
+	return (u32 *)exec_ptr(x, fs->inode_hash) + (ino & (fs->ninode_hash - 1));
+}
+
+static void icache_lock(struct exec *x)
+{
+	lock_mini(x, &fs_of(x)->icache_lock, RANK_ICACHE);
+}
+
+static void icache_unlock(struct exec *x)
+{
+	lock_drop(x, &fs_of(x)->icache_lock);
+}
+
+/* ---- under icache_lock */
+static struct inode *slot_find(const struct exec *x, ino_no_t ino)
+{
+	ref_t ref;
+
+	for (ref = *hash_head(x, ino); ref; ref = slot_at(x, ref)->hash_next)
+		if (slot_at(x, ref)->ino == ino)
+			return slot_at(x, ref);
+	return NULL;
+}
+
+static int hash_insert(struct exec *x, struct inode *inode)
+{
+	u32 *head = hash_head(x, inode->ino);
+	int err;
+
+	err = tx_save(x, head, 4);
+	if (!err)
+		err = tx_save(x, &inode->hash_next, 4);
+	if (err)
+		return err;
+	inode->hash_next = *head;
+	*head = exec_ref(x, inode);
+	return 0;
+}
+
+static int hash_remove(struct exec *x, struct inode *inode)
+{
+	u32 *link = hash_head(x, inode->ino);
+	ref_t self = exec_ref(x, inode);
+	int err;
+
+	while (*link && *link != self)
+		link = &slot_at(x, *link)->hash_next;
+	if (!*link)
+		return 0;
+	err = tx_save(x, link, 4);
+	if (!err)
+		*link = inode->hash_next;
+	return err;
+}
+
+/* state, and what goes with it, in the open mini */
+static int slot_set(struct exec *x, struct inode *inode, u32 state)
+{
+	int err = tx_save(x, &inode->state, 4);
+
+	if (!err)
+		inode->state = state;
+	return err;
+}
+
+static int slot_push_free(struct exec *x, struct inode *inode)
+{
+	struct fs *fs = fs_of(x);
+	int err;
+
+	err = tx_save(x, &fs->inode_free, 4);
+	if (!err)
+		err = tx_save(x, &inode->free_next, 4);
+	if (!err)
+		err = slot_set(x, inode, INODE_FREE);
+	if (err)
+		return err;
+	inode->free_next = fs->inode_free;
+	fs->inode_free = exec_ref(x, inode);
+	return 0;
+}
+
+static bool slot_reusable(const struct inode *inode)
+{
+	return inode->state == INODE_READY && !atomic_load_acquire(&inode->pins) &&
+	       !atomic_load(&inode->lock) && !(inode->flags & INODE_ORPHAN);
+}
+
+/* The next slot that can be reused; preferably one without cached pages. NULL: all are in use. */
+static struct inode *clock_victim(struct exec *x)
+{
+	struct fs *fs = fs_of(x);
+	struct inode *with_pages = NULL;
+	u32 hand = fs->clock_hand, i;
+
+	for (i = 0; i < 2 * fs->ninodes; i++) {
+		struct inode *inode = slot_nth(x, hand);
+
+		hand = hand + 1 < fs->ninodes ? hand + 1 : 0;
+		if (!slot_reusable(inode))
+			continue;
+		if (inode->referenced) {
+			inode->referenced = 0;
+			continue;
+		}
+		if (!atomic_load(&inode->npages)) {
+			atomic_store(&fs->clock_hand, hand);
+			return inode;
+		}
+		if (!with_pages)
+			with_pages = inode;
+	}
+	return with_pages;
+}
+
+/* ---- taking a slot */
+/* Out of the hash; its pins on the inode table is returned to be dropped without the lock. */
+static int slot_strip(struct exec *x, struct inode *inode)
+{
+	u32 mark = tx_mini_begin(x);
+	int err = hash_remove(x, inode);
+
+	if (!err)
+		err = slot_push_free(x, inode);
+	if (err)
+		tx_mini_abort(x, mark);
+	else
+		tx_mini_commit(x, mark);
+	return err;
+}
+
+static void slot_drop_itable(struct exec *x, fno_t itable)
+{
+	if (itable)
+		buf_put(x, frame_of(x, itable));
+}
+
+/* Empties one slot into the free list. Called and returns without the lock. -ENOMEM: all in use. */
+static int slot_reclaim(struct exec *x)
+{
+	struct inode *inode;
+	fno_t itable;
+	int err;
+
+	icache_lock(x);
+	inode = clock_victim(x);
+	if (!inode) {
+		icache_unlock(x);
+		plat_log(x->plat, PLAT_WARN, "every inode slot is in use");
+		return -MP_ENOMEM;
+	}
+	itable = inode->itable;
+	if (!atomic_load(&inode->npages)) {
+		err = slot_strip(x, inode);
+		icache_unlock(x);
+		if (!err)
+			slot_drop_itable(x, itable);
+		return err;
+	}
+	atomic_store(&inode->state, INODE_GOING);
+	icache_unlock(x);
+	err = page_flush(x, inode, 0, ~0u);
+	if (err)
+		plat_log(x->plat, PLAT_ERR, "inode %u: write-back: error %d", inode->ino, err);
+	page_drop(x, inode, 0, ~0u);
+	icache_lock(x);
+	err = slot_strip(x, inode);
+	icache_unlock(x);
+	plat_wake(x->plat, &inode->state);
+	if (!err)
+		slot_drop_itable(x, itable);
+	return err;
+}
+
+/* Under the lock, in a mini: a slot from the free list made into `ino`, hashed, with one pin. */
+static int slot_take(struct exec *x, ino_no_t ino, u32 state, struct inode **out)
+{
+	struct fs *fs = fs_of(x);
+	struct inode *inode = slot_at(x, fs->inode_free);
+	u32 mark = tx_mini_begin(x);
+	int err;
+
+	err = tx_save(x, &fs->inode_free, 4);
+	if (!err)
+		err = tx_save(x, &inode->ino, sizeof(*inode) - offsetof(struct inode, ino));
+	if (err)
+		goto out;
+	fs->inode_free = inode->free_next;
+	/* not the lock: it may still be held by the tx that made the slot's last inode dead */
+	memset(&inode->ino, 0, sizeof(*inode) - offsetof(struct inode, ino));
+	inode->ino = ino;
+	inode->pins = 1;
+	inode->referenced = 1;
+	inode->unsynced = 1;
+	inode->state = state;
+	err = hash_insert(x, inode);
+out:
+	if (err)
+		tx_mini_abort(x, mark);
+	else
+		tx_mini_commit(x, mark);
+	*out = inode;
+	return err;
+}
+
+/* ---- loading */
+static bool type_valid(u16 mode)
+{
+	switch (mode & EXT4_S_IFMT) {
+	case EXT4_S_IFSOCK:
+	case EXT4_S_IFLNK:
+	case EXT4_S_IFREG:
+	case EXT4_S_IFBLK:
+	case EXT4_S_IFDIR:
+	case EXT4_S_IFCHR:
+	case EXT4_S_IFIFO:
+		return true;
+	}
+	return false;
+}
+
+/* What to expect of the bytes. */
+struct want {
+	bool orphan;    /* may be without links */
+	bool by_node;   /* from a host: being gone is no corruption */
+	u32 generation; /* by_node */
+};
+
+/* I4. Reserved inodes (resize, bad blocks) need not look like files. */
+static int inode_check(struct exec *x, const struct inode *inode, const struct want *want)
+{
+	const struct ext4_inode *raw = inode_raw(x, inode);
+	const struct fs *fs = fs_of(x);
+	const struct frame *f = frame_of(x, inode->itable);
+	u32 nth = inode->itable_offset / fs->inode_size;
+	u64 size = inode_size(raw);
+
+	if (want->by_node &&
+	    (!raw->i_links_count || !raw->i_mode ||
+	     (inode->ino != EXT4_ROOT_INO && raw->i_generation != want->generation)))
+		return -MP_ESTALE;
+	/* changed since it was read or written: its checksum is made when it is written */
+	if (!(f->csum_mask >> nth & 1) && csum_verify_inode(x, raw, inode->ino))
+		return fs_corrupt(x, "inode checksum", inode->ino, f->block);
+	if (!raw->i_links_count && !want->orphan)
+		return fs_corrupt(x, "inode is not in use", inode->ino, f->block);
+	if (!type_valid(raw->i_mode))
+		return fs_corrupt(x, "inode has no valid type", inode->ino, f->block);
+	if (raw->i_extra_isize & 3u || raw->i_extra_isize > fs->inode_size - 128u)
+		return fs_corrupt(x, "i_extra_isize", inode->ino, f->block);
+	if (size >> 63 || (size >> BLOCK_SHIFT) > 0xFFFFFFFFu)
+		return fs_corrupt(x, "i_size", inode->ino, f->block);
+	if (raw->i_flags & (EXT4_FL_INLINE_DATA | EXT4_FL_EA_INODE)) {
+		plat_log(x->plat, PLAT_ERR, "inode %u: flags 0x%x are not supported", inode->ino,
+			 raw->i_flags);
+		return -MP_EOPNOTSUPP;
+	}
+	return extent_check_root(x, inode);
+}
+
+static int inode_load(struct exec *x, struct inode *inode, const struct want *want)
+{
+	const struct fs *fs = fs_of(x);
+	struct csum_id id = {CSUM_ITABLE, 0, 0};
+	struct frame *f;
+	blkno_t block;
+	int err;
+
+	err = inode_place(x, inode->ino, &block, &inode->itable_offset);
+	if (err)
+		return err;
+	id.owner = inode->ino - inode->itable_offset / fs->inode_size;
+	err = buf_read(x, block, id, &f);
+	if (err)
+		return err;
+	inode->itable = frame_no(x, f);
+	inode->generation = inode_raw(x, inode)->i_generation;
+	inode->csum_seed = inode_make_seed(x, inode);
+	return inode_check(x, inode, want);
+}
+
+/* Ends the life of a slot whose last pin is the caller's. */
+static void slot_free_last(struct exec *x, struct inode *inode)
+{
+	fno_t itable = inode->itable;
+	int err;
+
+	if (atomic_load(&inode->npages))
+		page_drop(x, inode, 0, ~0u);
+	icache_lock(x);
+	atomic_store(&inode->pins, 0);
+	err = slot_strip(x, inode);
+	icache_unlock(x);
+	plat_wake(x->plat, &inode->state);
+	if (!err)
+		slot_drop_itable(x, itable);
+}
+
+/* The hashed slot, pinned, ready; NULL when there is none, and then the lock is still held. */
+static struct inode *slot_get(struct exec *x, ino_no_t ino)
+{
+	for (;;) {
+		struct inode *inode;
+		u32 state;
+
+		icache_lock(x);
+		inode = slot_find(x, ino);
+		if (!inode)
+			return NULL;
+		state = inode->state;
+		if (state == INODE_READY) {
+			atomic_add(&inode->pins, 1);
+			inode->referenced = 1;
+			icache_unlock(x);
+			return inode;
+		}
+		icache_unlock(x);
+		plat_wait(x->plat, &inode->state, state, 100);
+	}
+}
+
+static int inode_get_want(struct exec *x, ino_no_t ino, const struct want *want, struct inode **out)
+{
+	struct inode *inode;
+	int err;
+
+	while (!(inode = slot_get(x, ino))) {
+		if (fs_of(x)->inode_free) {
+			err = slot_take(x, ino, INODE_LOADING, &inode);
+			icache_unlock(x);
+			if (err)
+				return err;
+			err = inode_load(x, inode, want);
+			if (err) {
+				slot_free_last(x, inode);
+				return err;
+			}
+			atomic_store_release(&inode->state, INODE_READY);
+			plat_wake(x->plat, &inode->state);
+			break;
+		}
+		icache_unlock(x);
+		err = slot_reclaim(x);
+		if (err)
+			return err;
+	}
+	*out = inode;
+	return 0;
+}
+
+int inode_get(struct exec *x, ino_no_t ino, struct inode **out)
+{
+	struct want want = {false, false, 0};
+
+	if (!ino || ino > fs_of(x)->inodes_count)
+		return fs_corrupt(x, "inode number out of range", ino, 0);
+	return inode_get_want(x, ino, &want, out);
+}
+
+int inode_get_orphan(struct exec *x, ino_no_t ino, struct inode **out)
+{
+	struct want want = {true, false, 0};
+
+	if (ino < fs_of(x)->first_ino || ino > fs_of(x)->inodes_count)
+		return fs_corrupt(x, "orphan list names no file", ino, 0);
+	return inode_get_want(x, ino, &want, out);
+}
+
+int inode_get_node(struct exec *x, node_t node, struct inode **out)
+{
+	ino_no_t ino = (ino_no_t)node;
+	struct want want = {false, true, (u32)(node >> 32)};
+	struct inode *inode;
+	int err;
+
+	if (ino > fs_of(x)->inodes_count || (ino < fs_of(x)->first_ino && node != FS_ROOT))
+		return -MP_ESTALE;
+	err = inode_get_want(x, ino, &want, &inode);
+	if (err)
+		return err;
+	if (node != FS_ROOT && inode->generation != want.generation) {
+		inode_put(x, inode);
+		return -MP_ESTALE;
+	}
+	*out = inode;
+	return 0;
+}
+
+int inode_slot_new(struct exec *x, ino_no_t ino, struct inode **out)
+{
+	const struct fs *fs = fs_of(x);
+	struct csum_id id = {CSUM_ITABLE, 0, 0};
+	struct inode *inode;
+	struct frame *f;
+	blkno_t block;
+	u32 offset;
+	int err;
+
+	err = inode_place(x, ino, &block, &offset);
+	if (err)
+		return err;
+	id.owner = ino - offset / fs->inode_size;
+	err = buf_read(x, block, id, &f);
+	if (err)
+		return err;
+	while ((inode = slot_get(x, ino)) || !fs->inode_free) {
+		if (!inode) {
+			icache_unlock(x);
+			err = slot_reclaim(x);
+			if (err)
+				goto out;
+			continue;
+		}
+		/* left over from a creation that was aborted, and not put yet */
+		if (!(inode->flags & INODE_NEW)) {
+			err = fs_corrupt(x, "inode bitmap says a live inode is free", ino, 0);
+			inode_put(x, inode);
+			goto out;
+		}
+		inode_unhash(x, inode);
+		inode_put(x, inode);
+	}
+	err = slot_take(x, ino, INODE_READY, &inode);
+	if (!err) {
+		inode->itable = frame_no(x, f);
+		inode->itable_offset = offset;
+		inode->flags = INODE_NEW;
+	}
+	icache_unlock(x);
+out:
+	if (err)
+		buf_put(x, f);
+	else
+		*out = inode;
+	return err;
+}
+
+void inode_unhash(struct exec *x, struct inode *inode)
+{
+	u32 mark;
+	int err;
+
+	icache_lock(x);
+	mark = tx_mini_begin(x);
+	err = hash_remove(x, inode);
+	if (!err)
+		err = slot_set(x, inode, INODE_UNHASHED);
+	if (err)
+		tx_mini_abort(x, mark);
+	else
+		tx_mini_commit(x, mark);
+	icache_unlock(x);
+}
+
+void inode_pin(struct inode *inode)
+{
+	atomic_add(&inode->pins, 1);
+}
+
+/* Whether the last pin may not just go: the inode is to be freed first. */
+static bool evictable(struct exec *x, const struct inode *inode)
+{
+	return (inode->flags & (INODE_ORPHAN | INODE_DEAD)) == INODE_ORPHAN && !inode->opens &&
+	       !inode_raw(x, inode)->i_links_count && x->slot->phase == TX_IDLE &&
+	       !atomic_load(&fs_of(x)->read_only);
+}
+
+void inode_put(struct exec *x, struct inode *inode)
+{
+	u32 pins = atomic_load_acquire(&inode->pins);
+
+	for (;;) {
+		if (pins == 1 && inode->state == INODE_READY) {
+			/* nobody else has it: what it says now is what others left */
+			if (inode->flags & INODE_NEW) {
+				inode_unhash(x, inode);
+				pins = atomic_load_acquire(&inode->pins);
+				continue;
+			}
+			if (evictable(x, inode)) {
+				int err = inode_evict(x, inode);
+
+				pins = atomic_load_acquire(&inode->pins);
+				if (!err)
+					continue;
+				plat_log(x->plat, PLAT_ERR,
+					 "inode %u stays on the orphan list: error %d", inode->ino,
+					 err);
+			}
+		}
+		if (pins == 1 && inode->state == INODE_UNHASHED) {
+			slot_free_last(x, inode);
+			return;
+		}
+		if (atomic_cas(&inode->pins, &pins, pins - 1))
+			return;
+	}
+}
+
+/* ---- mount and unmount */
+static void slots_init(struct exec *x)
+{
+	struct fs *fs = fs_of(x);
+	u32 i;
+
+	memset(exec_ptr(x, fs->inode_hash), 0, fs->ninode_hash * 4);
+	fs->inode_free = 0;
+	for (i = fs->ninodes; i--;) {
+		struct inode *inode = slot_nth(x, i);
+
+		memset(inode, 0, sizeof(*inode));
+		inode->free_next = fs->inode_free;
+		fs->inode_free = exec_ref(x, inode);
+	}
+}
+
+int icache_init(struct exec *x)
+{
+	slots_init(x);
+	return 0;
+}
+
+void icache_drop_all(struct exec *x)
+{
+	struct fs *fs = fs_of(x);
+	u32 i;
+
+	for (i = 0; i < fs->ninodes; i++) {
+		struct inode *inode = slot_nth(x, i);
+
+		if (inode->state == INODE_FREE)
+			continue;
+		if (atomic_load(&inode->npages))
+			page_drop(x, inode, 0, ~0u);
+		slot_drop_itable(x, inode->itable);
+		inode->itable = 0;
+	}
+	fs->orphan_head = 0;
+	slots_init(x);
+}

@@ -1,0 +1,556 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Inodes: their attributes, making and ending them. Layer: above extents and the allocator, below
+ * names and file data.
+ *
+ * Invariants
+ *  N1. The bytes in the inode table's buffer are the only copy of the attributes; they change under
+ *      the inode's lock, but for i_dtime, which is the orphan list's while the inode is on it.
+ *  N2. An inode without links is on the orphan list from the tx that took the last link until the
+ *      tx that frees it.
+ *
+ * Typical use: inode_get_node(), tx_begin(), inode_lock_write(), inode_edit(), ..., tx_end(),
+ * inode_put().
+ */
+#include <string.h>
+
+#include "platform/atomic.h"
+#include "platform/errno.h"
+#include "fs/alloc.h"
+#include "fs/extent.h"
+#include "fs/file_priv.h"
+#include "fs/xattr.h"
+
+_Static_assert(offsetof(struct ext4_inode, i_dtime) == 20, "i_dtime");
+_Static_assert(offsetof(struct ext4_inode, i_gid) == 24, "i_gid");
+
+/* ---- fields */
+void inode_set_time(u32 *sec, u32 *extra, struct plat_time t)
+{
+	u32 low = (u32)t.sec;
+	u32 epoch = (u32)((t.sec - (s32)low) >> 32) & 3u;
+
+	*sec = low;
+	*extra = t.nsec << 2 | epoch;
+}
+
+struct plat_time inode_get_time(u32 sec, u32 extra)
+{
+	struct plat_time t;
+
+	t.sec = (s64)(s32)sec + ((s64)(extra & 3u) << 32);
+	t.nsec = extra >> 2;
+	if (t.nsec > 999999999u)
+		t.nsec = 999999999u;
+	return t;
+}
+
+/* Whether the inode is made large enough for the field that ends at byte `end`. */
+static bool has_field(const struct ext4_inode *raw, u32 end)
+{
+	return 128u + raw->i_extra_isize >= end;
+}
+
+static void put_time(struct ext4_inode *raw, u32 *sec, u32 *extra, struct plat_time t)
+{
+	u32 none;
+
+	if (!has_field(raw, (u32)((u8 *)(extra + 1) - (u8 *)raw)))
+		extra = &none;
+	inode_set_time(sec, extra, t);
+}
+
+static struct plat_time time_of(const struct ext4_inode *raw, const u32 *sec, const u32 *extra)
+{
+	bool has = has_field(raw, (u32)((const u8 *)(extra + 1) - (const u8 *)raw));
+
+	return inode_get_time(*sec, has ? *extra : 0);
+}
+
+void inode_touch(struct exec *x, struct ext4_inode *raw, u32 which)
+{
+	if (which & INODE_ATIME)
+		put_time(raw, &raw->i_atime, &raw->i_atime_extra, x->now);
+	if (which & INODE_MTIME)
+		put_time(raw, &raw->i_mtime, &raw->i_mtime_extra, x->now);
+	if (which & INODE_CTIME)
+		put_time(raw, &raw->i_ctime, &raw->i_ctime_extra, x->now);
+}
+
+static bool not_later(struct plat_time a, struct plat_time b)
+{
+	return a.sec < b.sec || (a.sec == b.sec && a.nsec <= b.nsec);
+}
+
+bool inode_atime_stale(struct exec *x, const struct ext4_inode *raw)
+{
+	struct plat_time atime = time_of(raw, &raw->i_atime, &raw->i_atime_extra);
+
+	return not_later(atime, time_of(raw, &raw->i_mtime, &raw->i_mtime_extra)) ||
+	       not_later(atime, time_of(raw, &raw->i_ctime, &raw->i_ctime_extra)) ||
+	       x->now.sec - atime.sec >= 86400;
+}
+
+void inode_set_size(struct ext4_inode *raw, u64 size)
+{
+	raw->i_size_lo = (u32)size;
+	raw->i_size_high = (u32)(size >> 32);
+}
+
+u64 inode_blocks(const struct ext4_inode *raw)
+{
+	u64 n = raw->i_blocks_lo | (u64)raw->i_blocks_high << 32;
+
+	return raw->i_flags & EXT4_FL_HUGE_FILE ? n << (BLOCK_SHIFT - 9) : n;
+}
+
+void inode_add_blocks(struct ext4_inode *raw, s64 blocks4k)
+{
+	u64 n = raw->i_blocks_lo | (u64)raw->i_blocks_high << 32;
+
+	if (raw->i_flags & EXT4_FL_HUGE_FILE)
+		n += (u64)blocks4k;
+	else
+		n += (u64)(blocks4k * 8);
+	raw->i_blocks_lo = (u32)n;
+	raw->i_blocks_high = (u16)(n >> 32);
+}
+
+u32 inode_make_seed(struct exec *x, const struct inode *inode)
+{
+	u32 seed = fs_of(x)->csum_seed;
+
+	seed = plat_crc32c(x->plat, seed, &inode->ino, 4);
+	return plat_crc32c(x->plat, seed, &inode->generation, 4);
+}
+
+/* i_block[0] has the old 16-bit form, or i_block[1] the new one: the one that FUSE has. */
+static u32 rdev_of(const struct ext4_inode *raw)
+{
+	u32 old = raw->i_block[0];
+
+	return old ? (old & 0xFF) | (old >> 8 & 0xFF) << 8 : raw->i_block[1];
+}
+
+static void set_rdev(struct ext4_inode *raw, u32 rdev)
+{
+	u32 major = rdev >> 8 & 0xFFF, minor = (rdev & 0xFF) | (rdev >> 12 & 0xFFF00);
+
+	if (major < 256 && minor < 256)
+		raw->i_block[0] = major << 8 | minor;
+	else
+		raw->i_block[1] = rdev;
+}
+
+static bool is_device(u32 mode)
+{
+	return (mode & EXT4_S_IFMT) == EXT4_S_IFCHR || (mode & EXT4_S_IFMT) == EXT4_S_IFBLK;
+}
+
+void inode_attr(struct exec *x, const struct inode *inode, struct fs_attr *out)
+{
+	const struct ext4_inode *raw = inode_raw(x, inode);
+
+	out->node = inode_node(inode);
+	out->size = inode_size(raw);
+	out->blocks = inode_blocks(raw);
+	out->atime = time_of(raw, &raw->i_atime, &raw->i_atime_extra);
+	out->mtime = time_of(raw, &raw->i_mtime, &raw->i_mtime_extra);
+	out->ctime = time_of(raw, &raw->i_ctime, &raw->i_ctime_extra);
+	if (has_field(raw, offsetof(struct ext4_inode, i_crtime_extra) + 4))
+		out->crtime = inode_get_time(raw->i_crtime, raw->i_crtime_extra);
+	else
+		out->crtime = out->ctime;
+	out->mode = raw->i_mode;
+	out->nlink = raw->i_links_count;
+	out->uid = raw->i_uid | (u32)raw->i_uid_high << 16;
+	out->gid = raw->i_gid | (u32)raw->i_gid_high << 16;
+	out->rdev = is_device(raw->i_mode) ? rdev_of(raw) : 0;
+}
+
+/* ---- locking and changing */
+static int alive(const struct inode *inode)
+{
+	return inode->flags & (INODE_DEAD | INODE_NEW) ? -MP_ESTALE : 0;
+}
+
+int inode_lock_write(struct exec *x, struct inode *inode)
+{
+	int err = lock_write(x, &inode->lock, RANK_INODE);
+
+	return err ? err : alive(inode);
+}
+
+int inode_lock_read(struct exec *x, struct inode *inode)
+{
+	int err = lock_read(x, &inode->lock, RANK_INODE);
+
+	return err ? err : alive(inode);
+}
+
+void inode_dirty_csum(struct exec *x, const struct inode *inode)
+{
+	buf_csum_add(frame_of(x, inode->itable), inode->itable_offset / fs_of(x)->inode_size);
+}
+
+int inode_edit(struct exec *x, struct inode *inode, struct ext4_inode **out)
+{
+	struct ext4_inode *raw = inode_raw(x, inode);
+	int err;
+
+	err = buf_edit(x, frame_of(x, inode->itable));
+	if (!err) /* N1: without i_dtime */
+		err = tx_save(x, raw, offsetof(struct ext4_inode, i_dtime));
+	if (!err)
+		err = tx_save(x, &raw->i_gid,
+			      fs_of(x)->inode_size - offsetof(struct ext4_inode, i_gid));
+	if (err)
+		return err;
+	inode_dirty_csum(x, inode);
+	atomic_store(&inode->unsynced, 1);
+	*out = raw;
+	return 0;
+}
+
+int inode_edit_times(struct exec *x, struct inode *inode, struct ext4_inode **out)
+{
+	struct ext4_inode *raw = inode_raw(x, inode);
+	u32 end = min_of(128u + raw->i_extra_isize, offsetof(struct ext4_inode, i_crtime));
+	int err;
+
+	err = buf_edit(x, frame_of(x, inode->itable));
+	if (!err) /* mode, size, atime, ctime, mtime */
+		err = tx_save(x, raw, offsetof(struct ext4_inode, i_dtime));
+	if (!err)
+		err = tx_save(x, &raw->i_size_high, 4);
+	if (!err && end > 128)
+		err = tx_save(x, (u8 *)raw + 128, end - 128);
+	if (err)
+		return err;
+	inode_dirty_csum(x, inode);
+	atomic_store(&inode->unsynced, 1);
+	*out = raw;
+	return 0;
+}
+
+int inode_link_add(struct exec *x, struct inode *inode, s32 delta)
+{
+	struct ext4_inode *raw;
+	s32 links;
+	int err;
+
+	err = inode_edit(x, inode, &raw);
+	if (err)
+		return err;
+	links = raw->i_links_count + delta;
+	if (inode_is_dir(raw)) {
+		/* 1: more subdirectories than can be counted */
+		if (raw->i_links_count == 1 && (delta == 1 || delta == -1))
+			return 0;
+		if (links > (s32)EXT4_LINK_MAX) {
+			if (!(fs_of(x)->feature_ro_compat & EXT4_RO_DIR_NLINK))
+				return -MP_EMLINK;
+			links = 1;
+		}
+		links = max_of(links, 0);
+	} else if (links > (s32)EXT4_LINK_MAX) {
+		return -MP_EMLINK;
+	} else if (links < 0) {
+		return fs_corrupt(x, "link count below zero", inode->ino, 0);
+	}
+	raw->i_links_count = (u16)links;
+	return 0;
+}
+
+/* ---- beginning and end */
+static void inode_fill(struct exec *x, struct inode *inode, const struct ext4_inode *parent,
+		       u32 mode, u32 rdev)
+{
+	struct ext4_inode *raw = inode_raw(x, inode);
+	const struct fs *fs = fs_of(x);
+	bool dir = (mode & EXT4_S_IFMT) == EXT4_S_IFDIR;
+	u32 gid = x->cred.gid;
+
+	memset(raw, 0, fs->inode_size);
+	if (parent && parent->i_mode & EXT4_S_ISGID) {
+		gid = parent->i_gid | (u32)parent->i_gid_high << 16;
+		if (dir)
+			mode |= EXT4_S_ISGID;
+	}
+	raw->i_mode = (u16)mode;
+	raw->i_uid = (u16)x->cred.uid;
+	raw->i_uid_high = (u16)(x->cred.uid >> 16);
+	raw->i_gid = (u16)gid;
+	raw->i_gid_high = (u16)(gid >> 16);
+	raw->i_links_count = dir ? 2 : 1;
+	raw->i_generation = inode->generation;
+	raw->i_extra_isize = (u16)fs->want_extra_isize;
+	inode_touch(x, raw, INODE_ATIME | INODE_MTIME | INODE_CTIME);
+	inode_set_time(&raw->i_crtime, &raw->i_crtime_extra, x->now);
+	switch (mode & EXT4_S_IFMT) {
+	case EXT4_S_IFREG:
+	case EXT4_S_IFDIR:
+		extent_init(raw);
+		break;
+	case EXT4_S_IFCHR:
+	case EXT4_S_IFBLK:
+		set_rdev(raw, rdev);
+		break;
+	}
+}
+
+int inode_new(struct exec *x, struct inode *parent, u32 mode, u32 rdev, struct inode **out)
+{
+	bool dir = (mode & EXT4_S_IFMT) == EXT4_S_IFDIR;
+	struct inode *inode;
+	ino_no_t ino;
+	int err;
+
+	err = inode_alloc(x, parent, dir, &ino);
+	if (!err)
+		err = inode_slot_new(x, ino, &inode);
+	if (err)
+		return err;
+	err = lock_write(x, &inode->lock, RANK_INODE);
+	if (!err)
+		err = buf_edit(x, frame_of(x, inode->itable));
+	if (!err)
+		err = tx_save(x, inode_raw(x, inode), fs_of(x)->inode_size);
+	if (!err)
+		err = tx_save(x, &inode->flags, 4);
+	if (err) {
+		inode_put(x, inode);
+		return err;
+	}
+	inode->generation = atomic_add(&fs_of(x)->generation, 1);
+	inode->csum_seed = inode_make_seed(x, inode);
+	inode_fill(x, inode, parent ? inode_raw(x, parent) : NULL, mode, rdev);
+	inode_dirty_csum(x, inode);
+	inode->flags = 0; /* abort puts INODE_NEW back */
+	*out = inode;
+	return 0;
+}
+
+/* The last of an inode: everything that it has is freed by the commit of this tx. */
+static int inode_finish(struct exec *x, struct inode *inode)
+{
+	struct ext4_inode *raw;
+	bool dir;
+	int err;
+
+	err = inode_edit(x, inode, &raw);
+	if (err)
+		return err;
+	dir = inode_is_dir(raw);
+	inode_set_size(raw, 0);
+	err = orphan_del(x, inode);
+	if (!err)
+		err = xattr_free_block(x, inode);
+	if (!err)
+		err = inode_free(x, inode->ino, dir);
+	if (!err)
+		err = tx_save(x, &raw->i_dtime, 4);
+	if (!err)
+		err = tx_save(x, &inode->flags, 4);
+	if (err)
+		return err;
+	raw->i_dtime = (u32)x->now.sec;
+	inode->flags |= INODE_DEAD;
+	inode_unhash(x, inode);
+	return 0;
+}
+
+int inode_evict(struct exec *x, struct inode *inode)
+{
+	struct ext4_inode *raw = inode_raw(x, inode);
+	int err;
+
+	tx_begin(x);
+	err = lock_write(x, &inode->lock, RANK_INODE);
+	if (err || inode->opens || raw->i_links_count || !(inode->flags & INODE_ORPHAN) ||
+	    inode->flags & INODE_DEAD)
+		goto out;
+	page_drop(x, inode, 0, ~0u);
+	if (inode_has_tree(raw)) {
+		err = extent_remove_all(x, inode, 0);
+		if (err)
+			goto out;
+	}
+	err = inode_finish(x, inode);
+out:
+	return tx_end(x, err);
+}
+
+/* ---- operations */
+int fs_getattr(struct exec *x, node_t node, struct fs_attr *out)
+{
+	struct inode *inode;
+	int err;
+
+	err = inode_get_node(x, node, &inode);
+	if (err)
+		return err;
+	tx_begin(x);
+	err = inode_lock_read(x, inode);
+	if (!err)
+		inode_attr(x, inode, out);
+	err = tx_end(x, err);
+	inode_put(x, inode);
+	return err;
+}
+
+void inode_kill_suid(struct ext4_inode *raw)
+{
+	if (!inode_is_reg(raw))
+		return;
+	raw->i_mode &= (u16)~EXT4_S_ISUID;
+	if (raw->i_mode & 010)
+		raw->i_mode &= (u16)~EXT4_S_ISGID;
+}
+
+static void set_times(struct exec *x, struct ext4_inode *raw, const struct fs_setattr *set)
+{
+	u32 v = set->valid;
+
+	if (v & FS_SET_ATIME_NOW)
+		inode_touch(x, raw, INODE_ATIME);
+	else if (v & FS_SET_ATIME)
+		put_time(raw, &raw->i_atime, &raw->i_atime_extra, set->atime);
+	if (v & FS_SET_MTIME_NOW)
+		inode_touch(x, raw, INODE_MTIME);
+	else if (v & FS_SET_MTIME)
+		put_time(raw, &raw->i_mtime, &raw->i_mtime_extra, set->mtime);
+	if (v & FS_SET_CTIME)
+		put_time(raw, &raw->i_ctime, &raw->i_ctime_extra, set->ctime);
+	else
+		inode_touch(x, raw, INODE_CTIME);
+}
+
+static int setattr_check(const struct ext4_inode *raw, const struct fs_setattr *set)
+{
+	if (raw->i_flags & EXT4_FL_IMMUTABLE)
+		return -MP_EPERM;
+	if (raw->i_flags & EXT4_FL_APPEND &&
+	    set->valid & (FS_SET_MODE | FS_SET_UID | FS_SET_GID | FS_SET_SIZE | FS_SET_ATIME |
+			  FS_SET_MTIME))
+		return -MP_EPERM;
+	if (!(set->valid & FS_SET_SIZE))
+		return 0;
+	if (inode_is_dir(raw))
+		return -MP_EISDIR;
+	if (!inode_is_reg(raw))
+		return -MP_EINVAL;
+	return set->size > FILE_SIZE_MAX ? -MP_EFBIG : 0;
+}
+
+static int setattr_locked(struct exec *x, struct inode *inode, const struct fs_setattr *set)
+{
+	struct ext4_inode *raw = inode_raw(x, inode);
+	int err;
+
+	err = setattr_check(raw, set);
+	if (!err && set->valid & FS_SET_SIZE && set->size == inode_size(raw))
+		err = file_finish_truncate(x, inode);
+	if (!err && set->valid & FS_SET_SIZE)
+		err = file_set_size(x, inode, set->size);
+	if (!err)
+		err = inode_edit(x, inode, &raw);
+	if (err)
+		return err;
+	if (set->valid & FS_KILL_SUIDGID)
+		inode_kill_suid(raw);
+	if (set->valid & FS_SET_UID) {
+		raw->i_uid = (u16)set->uid;
+		raw->i_uid_high = (u16)(set->uid >> 16);
+	}
+	if (set->valid & FS_SET_GID) {
+		raw->i_gid = (u16)set->gid;
+		raw->i_gid_high = (u16)(set->gid >> 16);
+	}
+	if (set->valid & FS_SET_SIZE)
+		inode_touch(x, raw, INODE_MTIME);
+	set_times(x, raw, set);
+	if (set->valid & FS_SET_MODE) {
+		raw->i_mode = (u16)((raw->i_mode & EXT4_S_IFMT) | (set->mode & 07777));
+		err = acl_chmod(x, inode, raw->i_mode);
+	}
+	return err;
+}
+
+int fs_setattr(struct exec *x, node_t node, const struct fs_setattr *set, struct fs_attr *out)
+{
+	struct inode *inode;
+	int err;
+
+	err = fs_writable(x);
+	if (!err)
+		err = inode_get_node(x, node, &inode);
+	if (err)
+		return err;
+	tx_begin(x);
+	err = inode_lock_write(x, inode);
+	if (!err)
+		err = setattr_locked(x, inode, set);
+	if (!err)
+		inode_attr(x, inode, out);
+	err = tx_end(x, err);
+	inode_put(x, inode);
+	return err;
+}
+
+int fs_open(struct exec *x, node_t node, bool truncate, struct fs_attr *out)
+{
+	struct fs_setattr set = {.valid = FS_SET_SIZE, .size = 0};
+	struct inode *inode;
+	int err;
+
+	err = truncate ? fs_writable(x) : 0;
+	if (!err)
+		err = inode_get_node(x, node, &inode);
+	if (err)
+		return err;
+	tx_begin(x);
+	err = inode_lock_write(x, inode);
+	if (!err && truncate)
+		err = setattr_locked(x, inode, &set);
+	if (!err)
+		err = inode_opened(x, inode);
+	if (!err)
+		inode_attr(x, inode, out);
+	err = tx_end(x, err);
+	inode_put(x, inode);
+	return err;
+}
+
+int inode_opened(struct exec *x, struct inode *inode)
+{
+	int err = tx_save(x, &inode->opens, 4);
+
+	if (!err && !inode->opens++)
+		inode_pin(inode);
+	return err;
+}
+
+int fs_release(struct exec *x, node_t node)
+{
+	struct inode *inode;
+	bool last = false;
+	int err;
+
+	err = inode_get_node(x, node, &inode);
+	if (err)
+		return err;
+	tx_begin(x);
+	err = inode_lock_write(x, inode);
+	if (!err && !inode->opens)
+		err = -MP_EBADF;
+	if (!err)
+		err = tx_save(x, &inode->opens, 4);
+	if (!err)
+		last = !--inode->opens;
+	err = tx_end(x, err);
+	if (last)
+		inode_put(x, inode);
+	inode_put(x, inode);
+	return err;
+}
