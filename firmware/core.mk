@@ -6,7 +6,7 @@
 CORE_DIRS := format pool fs port
 CORE_SRC := $(sort $(wildcard $(addprefix firmware/,$(addsuffix /*.c,$(CORE_DIRS)))))
 CORE_PLAT_SRC := $(sort $(wildcard firmware/platform/posix/*.c))
-CORE_FLAGS := $(CFLAGS_BASE) -Ifirmware -I. -pthread
+CORE_FLAGS := $(CFLAGS_BASE) -fno-strict-aliasing -Ifirmware -I. -pthread
 CORE_DEBUG_FLAGS := $(CORE_FLAGS) -DMPDISK_DEBUG -fsanitize=address,undefined \
 	-fno-sanitize-recover=undefined -fno-omit-frame-pointer
 CORE_LIB := $(BUILD)/core/libcore.a

@@ -55,10 +55,7 @@ int exec_recover(struct exec *x, u32 dead)
 	recover_buffers(&as, slot);
 	frames_recover(&as, slot, dead);
 	if (slot->phase != TX_IDLE) {
-		if (slot->ninflight)
-			inflight_settle(&as, slot->phase == TX_SETTLE);
-		atomic_store_release(&slot->ninflight, 0);
-		tx_finish(&as);
+		tx_settle(&as, slot->phase == TX_SETTLE);
 		lock_release_dead(&as, slot, dead);
 	}
 	atomic_store_release(&slot->state, EXEC_FREE);

@@ -92,13 +92,21 @@ void undo_roll_back(struct exec *x, struct exec_slot *slot, u32 mark)
 	}
 }
 
-void tx_finish(struct exec *x)
+void tx_settle(struct exec *x, bool committed)
 {
 	struct exec_slot *slot = x->slot;
 
+	/* Nothing can be rolled back any more: the buffers may be written. Settling edits others.
+	 */
 	if (slot->nedited)
 		buf_edits_end(x);
 	exec_step(x);
+	if (slot->ninflight) {
+		inflight_settle(x, committed);
+		atomic_store_release(&slot->ninflight, 0);
+		exec_step(x);
+		buf_edits_end(x);
+	}
 	atomic_store_release(&slot->phase, TX_IDLE);
 	exec_step(x);
 }
@@ -119,10 +127,8 @@ static void tx_commit_changes(struct exec *x)
 		exec_step(x);
 		atomic_store_release(&slot->phase, TX_SETTLE);
 		exec_step(x);
-		inflight_settle(x, true);
-		atomic_store_release(&slot->ninflight, 0);
 	}
-	tx_finish(x);
+	tx_settle(x, true);
 }
 
 void tx_commit(struct exec *x)
@@ -139,11 +145,7 @@ void tx_abort(struct exec *x)
 	if (slot->phase != TX_OPEN || x->mini)
 		plat_panic(x->plat, "tx_abort without a tx", __FILE__, __LINE__);
 	undo_roll_back(x, slot, 0);
-	if (slot->ninflight) {
-		inflight_settle(x, false);
-		atomic_store_release(&slot->ninflight, 0);
-	}
-	tx_finish(x);
+	tx_settle(x, false);
 	if (slot->nheld)
 		lock_release_all(x);
 }

@@ -36,8 +36,9 @@ int warn_unused undo_save(struct exec *x, const void *p, u32 len, u32 limit);
 /* Applies the slot's log backwards down to mark. The slot may be a dead executor's. */
 void undo_roll_back(struct exec *x, struct exec_slot *slot, u32 mark);
 
-/* The end of a tx, committed or rolled back: its buffers may be written, phase IDLE. */
-void tx_finish(struct exec *x);
+/* The end of a tx, committed or rolled back: its buffers may be written, what was in flight is
+ * settled, phase IDLE. */
+void tx_settle(struct exec *x, bool committed);
 
 /* Takes the executor's bit off the buffers in slot->edited[]. Idempotent. */
 void buf_edits_end(struct exec *x);
