@@ -25,3 +25,11 @@ all: $(BUILD)/mpdisk $(BUILD)/mount.mpdisk
 LINT_C += $(wildcard host-driver/fuse/*.[ch] host-driver/cli/*.[ch])
 
 -include $(MPDISK_OBJS:.o=.d)
+
+install: all
+	install -d $(DESTDIR)/usr/sbin $(DESTDIR)/usr/share/man/man8
+	install $(BUILD)/mpdisk $(DESTDIR)/usr/sbin/mpdisk
+	ln -sf mpdisk $(DESTDIR)/usr/sbin/mount.mpdisk
+	install -m 644 host-driver/cli/mpdisk.8 host-driver/cli/mount.mpdisk.8 \
+		$(DESTDIR)/usr/share/man/man8/
+.PHONY: install

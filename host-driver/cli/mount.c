@@ -303,6 +303,7 @@ static int wait_for_child(int fd, pid_t pid)
 
 static int mount_disk(struct mount_options *options)
 {
+	struct stat st;
 	struct mounted mounted = {.ready_fd = -1,
 				  .signal_fd = -1,
 				  .lock = PTHREAD_MUTEX_INITIALIZER,
@@ -315,9 +316,12 @@ static int mount_disk(struct mount_options *options)
 		return err;
 	mounted.options = *options;
 	mounted.dir = realpath(options->dir, NULL);
-	if (!mounted.dir) {
-		report(LOG_ERR, "%s: %s", options->dir, error_text(errno));
-		return -errno;
+	err = !mounted.dir || stat(mounted.dir, &st) < 0 ? -errno
+	      : S_ISDIR(st.st_mode)                      ? 0
+							 : -ENOTDIR;
+	if (err) {
+		report(LOG_ERR, "%s: %s", options->dir, error_text(err));
+		return err;
 	}
 	fuse_set_log_func(log_fuse);
 	if (options->foreground)

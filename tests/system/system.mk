@@ -23,3 +23,16 @@ $(SYSTEM_PROGRAMS): $(SYSTEM_BUILD)/%: tests/system/%.c
 all: $(SYSTEM_PROGRAMS)
 
 LINT_C += tests/unit/port_client_test.c tests/system/coherence.c tests/system/append.c
+
+$(SYSTEM_BUILD)/hostile_port: tests/system/hostile_port.c tests/system/raw_port.c \
+		tests/system/raw_port.h host-driver/fuse/port_attach.c host-driver/fuse/port_client.h \
+		$(BUILD)/host-driver/liblink.a
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS_BASE) -pthread -o $@ $(filter %.c %.a,$^)
+
+all: $(SYSTEM_BUILD)/hostile_port
+
+LINT_C += tests/system/hostile_port.c tests/system/raw_port.c tests/system/raw_port.h
+
+SUITES += $(addprefix tests/system/,cli mount-life device-gone hostile-port bad-image main-job)
+TIMEOUTS += main-job=900 hostile-port=600
