@@ -60,3 +60,4 @@ $(BUILD)/rtl/%.hex: $(BUILD)/rtl/%.elf
 	od -An -v -tx4 -w4 $(@:.hex=.bin) > $@
 
 $(eval $(call rtl_bench,dma_bench,soc,dma,$(wildcard rtl/dma/*.sv),-GMemoryMiB=4))
+$(eval $(call rtl_bench,storage_bench,soc,storage_tb,tests/rtl/soc/storage_tb.sv $(wildcard rtl/storage/*.sv) rtl/dma/word_fifo.sv,))

@@ -134,7 +134,9 @@ module storage_sim #(
           if (word_q == 11'd1023) state_q <= EndBlock;
         end
         EndBlock: begin
-          dpi_status = op_q == 2'd1 ? storage_write_end(block_q) : 0;
+          dpi_status = 0;
+          // not with ?: - Verilator calls the function of the other branch, too
+          if (op_q == 2'd1) dpi_status = storage_write_end(block_q);
           word_q  <= '0;
           block_q <= block_q + 1'b1;
           count_q <= count_q - 1'b1;
