@@ -29,7 +29,7 @@ include $(sort $(wildcard */*.mk */*/*.mk))
 
 help: ## list the targets
 	@echo 'make TARGET, with root or sudo for deps, run, test, bench and soak:'
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' $(filter %.mk Makefile,$(MAKEFILE_LIST)) | expand -t 20
 
 all: ## build everything
 
