@@ -12,7 +12,7 @@ FW_CC := riscv64-unknown-elf-gcc
 FW_OPT ?= -Os
 FW_FLAGS := --specs=picolibc.specs -misa-spec=2.2 -march=rv32imc -mabi=ilp32 -std=gnu11 $(FW_OPT) -g \
 	-Wall -Wextra -Werror -Wmissing-prototypes -Wvla -Wshadow -ffunction-sections -fdata-sections \
-	-fno-common -fno-strict-aliasing -msave-restore -DMPDISK_SINGLE_HART -Ifirmware
+	-fno-common -fno-strict-aliasing -DMPDISK_SINGLE_HART -Ifirmware
 FW_LIMIT := 196608 # bytes of text and data: 192 KiB
 
 $(FW_BUILD)/obj/%.o: firmware/%

@@ -14,7 +14,7 @@ static u32 ready; /* a bit per fiber that can run */
 static u32 idle;  /* a bit per fiber that is idle */
 static u32 word_waiters;
 static u32 stacks[(FIBER_STACK_BIG + (FIBERS - 1) * FIBER_STACK) / 4]
-	__attribute__((aligned(16), section(".stacks")));
+	__attribute__((aligned(16), section(".stacks,\"aw\",@nobits#")));
 
 _Static_assert(FIBERS <= 32, "a bit each");
 
