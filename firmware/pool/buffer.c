@@ -41,7 +41,8 @@ static void buf_setup(struct frame *f, blkno_t block, struct csum_id id, u32 fla
 static void buf_read_failed(struct exec *x, struct frame *f)
 {
 	frame_detach(x, f);
-	frame_flags_change(x, f, FRAME_READING, 0);
+	f->owner = x->id;
+	frame_flags_change(x, f, FRAME_READING | FRAME_WORKER, 0);
 	frame_unpin(x, f);
 }
 
@@ -56,7 +57,7 @@ static int buf_read_end(struct exec *x, struct frame *f, int err)
 	if (err)
 		buf_read_failed(x, f);
 	else
-		frame_flags_change(x, f, FRAME_READING, FRAME_UPTODATE);
+		frame_flags_change(x, f, FRAME_READING | FRAME_WORKER, FRAME_UPTODATE);
 	return err;
 }
 
@@ -83,11 +84,13 @@ static int buf_obtain(struct exec *x, blkno_t block, struct csum_id id, struct f
 	err = frame_alloc(x, &f);
 	if (err)
 		return err;
-	buf_setup(f, block, id, FRAME_READING);
+	buf_setup(f, block, id, FRAME_READING | frame_worker(x));
 	g = frame_insert(x, f, FRAME_BUF, (u32)block, (u32)(block >> 32));
 	*mine = g == f;
 	if (g != f)
 		frame_unpin(x, f);
+	else
+		f->owner = 0;
 	*out = g;
 	return 0;
 }
@@ -171,19 +174,36 @@ void buf_readahead(struct exec *x, blkno_t block, u32 count, struct csum_id id)
 	}
 }
 
+/* The block's frame, pinned: *mine as of buf_obtain(), else UPTODATE, left over from a former life
+ * of the block. */
+static int buf_claim(struct exec *x, blkno_t block, struct csum_id id, struct frame **out,
+		     bool *mine)
+{
+	for (;;) {
+		struct frame *f = frame_lookup(x, FRAME_BUF, (u32)block, (u32)(block >> 32));
+		int err = 0;
+
+		*mine = false;
+		if (!f)
+			err = buf_obtain(x, block, id, &f, mine);
+		*out = f;
+		if (err || *mine)
+			return err;
+		frame_wait(x, f, FRAME_READING);
+		if (atomic_load_acquire(&f->flags) & FRAME_UPTODATE)
+			return 0;
+		frame_unpin(x, f);
+	}
+}
+
 int buf_new(struct exec *x, blkno_t block, struct csum_id id, struct frame **out)
 {
-	struct frame *f = frame_lookup(x, FRAME_BUF, (u32)block, (u32)(block >> 32));
-	bool mine = false;
-	int err;
+	struct frame *f;
+	bool mine;
+	int err = buf_claim(x, block, id, &f, &mine);
 
-	if (!f) {
-		err = buf_obtain(x, block, id, &f, &mine);
-		if (err)
-			return err;
-	}
-	if (!mine) /* left over from a former life of the block */
-		frame_wait(x, f, FRAME_READING);
+	if (err)
+		return err;
 	err = buf_edit(x, f);
 	if (err) {
 		if (mine)
@@ -197,7 +217,8 @@ int buf_new(struct exec *x, blkno_t block, struct csum_id id, struct frame **out
 	f->csum_owner = id.owner;
 	f->csum_seed = id.seed;
 	plat_zero(x->plat, frame_data(x, f), BLOCK_SIZE);
-	frame_flags_change(x, f, FRAME_READING, FRAME_UPTODATE);
+	if (mine)
+		frame_flags_change(x, f, FRAME_READING | FRAME_WORKER, FRAME_UPTODATE);
 	*out = f;
 	return 0;
 }

@@ -93,6 +93,16 @@ void frame_wait(struct exec *x, struct frame *f, u32 bits);
 void frame_flags_change(struct exec *x, struct frame *f, u32 clear, u32 set);
 /* Sets DIRTY and keeps the counts. */
 void frame_mark_dirty(struct exec *x, struct frame *f);
+static inline struct inode *page_inode(const struct exec *x, const struct frame *f)
+{
+	return exec_ptr(x, f->csum_owner);
+}
+
+static inline u32 frame_worker(const struct exec *x)
+{
+	return x->id << FRAME_WORKER_SHIFT;
+}
+
 /* Takes DIRTY away and sets `set` in the same step; false if it is not dirty or is being written.
  */
 bool frame_claim_dirty(struct exec *x, struct frame *f, u32 set);
@@ -106,6 +116,6 @@ void buf_touch_begin(struct exec *x, struct frame *f);
 void buf_touch_end(struct exec *x, struct frame *f);
 
 /* Recovery: the frame that a dead executor was evicting or freeing, and those it had allocated. */
-void frames_recover(struct exec *x, struct exec_slot *dead, u32 dead_id);
+void frames_recover(struct exec *as, struct exec_slot *dead, u32 dead_id);
 
 #endif

@@ -139,7 +139,7 @@ void frame_unhash(struct exec *x, struct frame *f)
 /* The pages of an inode are a ring: own_next is 0 outside of it, inode->pages is the first. */
 static void page_unlist(struct exec *x, struct frame *f)
 {
-	struct inode *inode = exec_ptr(x, f->owner);
+	struct inode *inode = page_inode(x, f);
 	struct hot hot;
 
 	hot_begin(x, &hot, &inode->pages_lock, RANK_HASH);
@@ -168,7 +168,6 @@ void frame_detach(struct exec *x, struct frame *f)
 	if (atomic_load(&f->kind) == FRAME_PAGE)
 		page_unlist(x, f);
 	exec_step(x);
-	f->owner = 0;
 	atomic_store_release(&f->kind, FRAME_ANON);
 }
 
@@ -202,7 +201,7 @@ static inline void dirty_count(struct exec *x, struct frame *f, u32 delta)
 {
 	atomic_add(&x->pool->hdr->ndirty, delta);
 	if (atomic_load(&f->kind) == FRAME_PAGE)
-		atomic_add(&((struct inode *)exec_ptr(x, f->owner))->ndirty, delta);
+		atomic_add(&page_inode(x, f)->ndirty, delta);
 }
 
 void frame_mark_dirty(struct exec *x, struct frame *f)
@@ -380,27 +379,59 @@ int frame_alloc(struct exec *x, struct frame **out)
 	return -MP_ENOMEM;
 }
 
-void frames_recover(struct exec *x, struct exec_slot *dead, u32 dead_id)
+/* The frame that it was evicting or freeing. */
+static void freezing_recover(struct exec *as, struct frame *f)
 {
-	fno_t fno = dead->freezing;
+	u32 kind = atomic_load(&f->kind), pins = atomic_load(&f->pins);
 
-	if (fno && fno < x->pool->hdr->nframes) {
-		struct frame *f = frame_of(x, fno);
-
-		if (atomic_load(&f->pins) == FRAME_FROZEN && f->kind != FRAME_FREE) {
-			if (f->kind != FRAME_ANON)
-				frame_detach(x, f);
-			f->owner = 0;
-			free_push(x, f);
-		}
-		atomic_store_release(&dead->freezing, 0);
+	if (pins == FRAME_FROZEN && kind != FRAME_FREE) {
+		if (kind != FRAME_ANON)
+			frame_detach(as, f);
+		free_push(as, f);
+	} else if (pins == 0 && kind == FRAME_ANON) {
+		frame_free(as, f);
 	}
-	for (fno = 1; fno < x->pool->hdr->nframes; fno++) {
-		struct frame *f = frame_of(x, fno);
+}
 
-		if (atomic_load(&f->kind) != FRAME_ANON || f->owner != dead_id)
-			continue;
-		f->owner = 0;
-		frame_unpin(x, f);
+/* A frame that it was reading or writing: what was read is nothing, what was written is dirty. */
+static void worker_recover(struct exec *as, struct frame *f, u32 dead_id)
+{
+	if (atomic_load(&f->flags) & FRAME_READING) {
+		frame_detach(as, f);
+		f->owner = dead_id; /* and its pin goes as that of an ANON frame */
+		frame_flags_change(as, f, FRAME_READING | FRAME_WORKER, 0);
+	} else {
+		frame_mark_dirty(as, f);
+		frame_flags_change(as, f, FRAME_WRITING | FRAME_WORKER, 0);
+		frame_unpin(as, f);
+	}
+}
+
+/* A frame that it had allocated and that was on the way into a cache at most. */
+static void owner_recover(struct exec *as, struct frame *f)
+{
+	if (atomic_load(&f->kind) != FRAME_ANON)
+		frame_detach(as, f);
+	f->owner = 0;
+	if (atomic_load(&f->pins) == 0)
+		frame_free(as, f); /* the last pin is gone, only the freeing is missing */
+	else if (!(atomic_load(&f->pins) & FRAME_FROZEN))
+		frame_unpin(as, f);
+}
+
+void frames_recover(struct exec *as, struct exec_slot *dead, u32 dead_id)
+{
+	u32 nframes = as->pool->hdr->nframes;
+
+	if (dead->freezing && dead->freezing < nframes)
+		freezing_recover(as, frame_of(as, dead->freezing));
+	atomic_store_release(&dead->freezing, 0);
+	for (fno_t fno = 1; fno < nframes; fno++) {
+		struct frame *f = frame_of(as, fno);
+
+		if ((atomic_load(&f->flags) & FRAME_WORKER) == dead_id << FRAME_WORKER_SHIFT)
+			worker_recover(as, f, dead_id);
+		if (f->owner == dead_id && atomic_load(&f->kind) != FRAME_FREE)
+			owner_recover(as, f);
 	}
 }

@@ -37,6 +37,10 @@ enum frame_kind { FRAME_FREE, FRAME_BUF, FRAME_PAGE, FRAME_ANON, FRAME_FIXED };
 #define FRAME_OLD 0x80u      /* dirty since before the flusher's last look */
 #define FRAME_CHECKED 0x100u /* the filesystem has checked the structure of what was read */
 
+/* The executor that reads or writes it: so that READING and WRITING do not outlive it. */
+#define FRAME_WORKER_SHIFT 24u
+#define FRAME_WORKER (0x1Fu << FRAME_WORKER_SHIFT)
+
 /* In pins: being evicted or free, cannot be pinned. */
 #define FRAME_FROZEN 0x80000000u
 /* In editors: being sealed and copied for writing, cannot be edited for that moment. */
@@ -65,16 +69,16 @@ struct frame {           /* 64 bytes */
 	u32 key_lo;      /* [immutable while hashed] BUF: block, PAGE: page index */
 	u32 key_hi;      /* [immutable while hashed] BUF: block >> 32, PAGE: inode number */
 	fno_t free_next; /* [free_lock] */
-	u32 owner;       /* ANON: executor that allocated it; PAGE: ref of its struct inode */
+	u32 owner;       /* executor whose ANON frame it is, until it is in a cache; else 0 */
 	fno_t own_next;  /* [inode's pages_lock] pages of one inode */
 	fno_t own_prev;  /* [inode's pages_lock] */
 	blkno_t block;   /* BUF, and PAGE with a medium block: where it is written; PAGE 0: a hole,
 			    clean */
 	u16 csum_kind;   /* [set with the first pin] */
 	u16 csum_mask;   /* atomic in its word: inodes of the itable block to seal */
-	u32 csum_owner;
-	u32 csum_seed; /* inode checksum seed for EXTENT, DIR, DX */
-	u32 editors;   /* atomic: a bit per executor whose open tx has edited it; FRAME_SEALING */
+	u32 csum_owner;  /* PAGE: ref of its struct inode */
+	u32 csum_seed;   /* inode checksum seed for EXTENT, DIR, DX */
+	u32 editors;     /* atomic: a bit per executor whose open tx has edited it; FRAME_SEALING */
 };
 
 _Static_assert(sizeof(struct frame) == 64, "struct frame");

@@ -62,7 +62,6 @@ void page_add(struct exec *x, struct inode *inode, lblk_t index, struct frame **
 	      bool uptodate)
 {
 	struct frame *mine = *f;
-	u32 owner = mine->owner;
 
 	mine->block = block;
 	mine->csum_kind = CSUM_NONE;
@@ -70,18 +69,20 @@ void page_add(struct exec *x, struct inode *inode, lblk_t index, struct frame **
 	mine->own_next = 0;
 	mine->own_prev = 0;
 	atomic_store(&mine->editors, 0);
-	atomic_store(&mine->flags, uptodate ? FRAME_UPTODATE : FRAME_READING);
-	mine->owner = exec_ref(x, inode);
+	atomic_store(&mine->flags, uptodate ? FRAME_UPTODATE : FRAME_READING | frame_worker(x));
+	mine->csum_owner = exec_ref(x, inode);
+	mine->owner = x->id;
 	for (;;) {
 		struct frame *g = frame_insert(x, mine, FRAME_PAGE, index, inode->ino);
 
 		if (g == mine) {
 			exec_step(x);
 			page_list(x, inode, mine);
+			exec_step(x);
+			mine->owner = 0;
 			return;
 		}
 		if (page_is_whole(x, g)) {
-			mine->owner = owner;
 			frame_unpin(x, mine);
 			*f = g;
 			return;
@@ -92,9 +93,11 @@ void page_add(struct exec *x, struct inode *inode, lblk_t index, struct frame **
 
 void page_uptodate(struct exec *x, struct frame *f, int error)
 {
-	if (error)
+	if (error) {
 		frame_detach(x, f);
-	frame_flags_change(x, f, FRAME_READING, error ? 0 : FRAME_UPTODATE);
+		f->owner = x->id;
+	}
+	frame_flags_change(x, f, FRAME_READING | FRAME_WORKER, error ? 0 : FRAME_UPTODATE);
 }
 
 void page_dirty(struct exec *x, struct inode *inode, struct frame *f, blkno_t block)

@@ -16,6 +16,7 @@
 #include "pool/cache.h"
 
 #define BATCH POOL_BOUNCE
+#define CHOICE 64u /* frames chosen and sorted at a time */
 #define REQUESTS 8u
 #define AGE_MS 5000u
 
@@ -64,14 +65,14 @@ static void frame_written(struct exec *x, struct frame *f, int error)
 		plat_log(x->plat, PLAT_ERR, "block %llu cannot be written: error %d",
 			 (unsigned long long)f->block, -error);
 		if (atomic_load(&f->kind) == FRAME_PAGE) {
-			struct inode *inode = exec_ptr(x, f->owner);
+			struct inode *inode = page_inode(x, f);
 
 			atomic_store((u32 *)&inode->io_error, (u32)error);
 		}
 		atomic_or(&f->flags, FRAME_ERROR);
 		frame_mark_dirty(x, f); /* the next sync tries again */
 	}
-	frame_flags_change(x, f, FRAME_WRITING, 0);
+	frame_flags_change(x, f, FRAME_WRITING | FRAME_WORKER, 0);
 	frame_unpin(x, f);
 }
 
@@ -123,7 +124,7 @@ static void write_page(struct exec *x, struct writer *w, struct frame *f, bool w
 	if (writer_full(w))
 		writer_run(x, w);
 	for (;;) {
-		if (frame_claim_dirty(x, f, FRAME_WRITING)) {
+		if (frame_claim_dirty(x, f, FRAME_WRITING | frame_worker(x))) {
 			writer_add(x, w, f, frame_ref(x, f));
 			return;
 		}
@@ -181,7 +182,7 @@ static int seal_copy(struct exec *x, struct frame *f, ref_t ref)
 	if (!seal_begin(x, f))
 		return 0;
 	err = csum_seal(x, f);
-	if (!err && frame_claim_dirty(x, f, FRAME_WRITING)) {
+	if (!err && frame_claim_dirty(x, f, FRAME_WRITING | frame_worker(x))) {
 		plat_copy(x->plat, exec_ptr(x, ref), frame_data(x, f), BLOCK_SIZE);
 		err = 1;
 	}
@@ -311,11 +312,11 @@ static int write_order(struct exec *x, struct writer *w, enum order order, bool 
 		       u32 max)
 {
 	struct choice c = {.orders = 1u << order, .old_only = old_only, .in_work = wait};
-	fno_t from = 0, list[BATCH];
+	fno_t from = 0, list[CHOICE];
 	u32 start = w->written;
 
 	while (w->written - start < max) {
-		u32 n = choose(x, &c, &from, list, min_of(BATCH, max));
+		u32 n = choose(x, &c, &from, list, min_of(CHOICE, max));
 
 		if (!n)
 			break;
@@ -435,7 +436,7 @@ static u32 choose_pages(struct exec *x, struct inode *inode, lblk_t first, lblk_
 
 	hot_begin(x, &hot, &inode->pages_lock, RANK_HASH);
 	fno = inode->pages;
-	for (u32 left = inode->npages; left && n < BATCH; left--) {
+	for (u32 left = inode->npages; left && n < CHOICE; left--) {
 		struct frame *f = frame_of(x, fno);
 
 		fno = f->own_next;
@@ -451,7 +452,7 @@ static u32 choose_pages(struct exec *x, struct inode *inode, lblk_t first, lblk_
 int page_flush(struct exec *x, struct inode *inode, lblk_t first, lblk_t last)
 {
 	struct writer w;
-	fno_t list[BATCH];
+	fno_t list[CHOICE];
 	u32 n, seen;
 
 	writer_init(&w);
