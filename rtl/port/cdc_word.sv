@@ -1,45 +1,47 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// A word of many bits from one clock to another, whole, by a two-phase handshake.
+// Control of a word of many bits that goes from one clock to another, whole (two-phase handshake).
 //
-// s_valid_i with s_ready_o takes s_data_i. Three edges of the destination's clock later d_load_o is
-// high for one cycle, with the word on d_data_o: the destination stores it there. s_ready_o is low
-// until the source knows of that.
+// At an edge with s_send_i and s_ready_o the source puts the word into registers of its own, and then
+// leaves them alone until s_ready_o is high again. Two edges of the destination's clock later
+// d_load_o is high for one cycle: the destination stores what is in those registers.
 `default_nettype none
 
-module cdc_word #(
-    parameter int unsigned Width = 32
-) (
-    input  wire logic             s_clk_i,
-    input  wire logic             s_rst_ni,
-    input  wire logic             s_valid_i,
-    output logic                  s_ready_o,
-    input  wire logic [Width-1:0] s_data_i,
+module cdc_word (
+    input  wire logic s_clk_i,
+    input  wire logic s_rst_ni,
+    input  wire logic s_send_i,
+    output logic      s_ready_o,
 
-    input  wire logic             d_clk_i,
-    input  wire logic             d_rst_ni,
-    output logic                  d_load_o,
-    output logic [Width-1:0]      d_data_o
+    input  wire logic d_clk_i,
+    input  wire logic d_rst_ni,
+    output logic      d_load_o
 );
-    logic [Width-1:0] data_q;  // does not change between a request and its acknowledgement
-    logic             req_q, req_d, ack_q, ack_s;
-
-    cdc_bit u_req (.clk_i(d_clk_i), .rst_ni(d_rst_ni), .d_i(req_q), .q_o(req_d));
-    cdc_bit u_ack (.clk_i(s_clk_i), .rst_ni(s_rst_ni), .d_i(ack_q), .q_o(ack_s));
+    logic req_q, ack_m, ack_s;  // source
+    logic req_m, req_s, ack_q;  // destination
 
     assign s_ready_o = req_q == ack_s;
-    assign d_load_o  = req_d != ack_q;
-    assign d_data_o  = data_q;
+    assign d_load_o  = req_s != ack_q;
 
     always_ff @(posedge s_clk_i)
-        if (!s_rst_ni) req_q <= 1'b0;
-        else if (s_valid_i && s_ready_o) begin
-            req_q  <= !req_q;
-            data_q <= s_data_i;
-        end
+        if (!s_rst_ni) begin
+            req_q <= 1'b0;
+            ack_m <= 1'b0;
+            ack_s <= 1'b0;
+        end else if (!s_ready_o) begin
+            ack_m <= ack_q;
+            ack_s <= ack_m;
+        end else if (s_send_i) req_q <= !req_q;
 
     always_ff @(posedge d_clk_i)
-        if (!d_rst_ni) ack_q <= 1'b0;
-        else if (d_load_o) ack_q <= req_d;
+        if (!d_rst_ni) begin
+            req_m <= 1'b0;
+            req_s <= 1'b0;
+            ack_q <= 1'b0;
+        end else begin
+            req_m <= req_q;
+            req_s <= req_m;
+            ack_q <= req_s;
+        end
 endmodule
 
 `default_nettype wire

@@ -3,8 +3,9 @@
 //
 // Both sides are emptied together: one side raises its clear_i first, the other follows, and neither
 // side writes or reads before it has seen the other's clear_i fall (port_session does this).
-// sync_i lets a side follow the other's pointer; while it is low the side sees an older pointer,
-// which is safe: it believes the FIFO fuller (writer) or emptier (reader) than it is.
+// sync_i lets a side follow the other's pointer, and the reader read; while it is low the side sees
+// an older pointer, which is safe: it believes the FIFO fuller (writer) or emptier (reader) than it
+// is. The writer computes from the pointers what room there is, when it wants to know.
 `default_nettype none
 
 module fifo_async #(
@@ -14,9 +15,9 @@ module fifo_async #(
     input  wire logic             w_clk_i,
     input  wire logic             w_clear_i,
     input  wire logic             w_sync_i,
-    input  wire logic             w_valid_i,  // only while not w_full_o
+    input  wire logic             w_valid_i,  // only while there is room
     input  wire logic [Width-1:0] w_data_i,
-    output logic                  w_full_o,
+    output logic [AW:0]           w_wptr_o,   // words put in so far
     output logic [AW:0]           w_rptr_o,   // words taken out so far, as known here
 
     input  wire logic             r_clk_i,
@@ -25,7 +26,8 @@ module fifo_async #(
     output logic                  r_valid_o,
     input  wire logic             r_ready_i,
     output logic [Width-1:0]      r_data_o,
-    output logic [AW:0]           r_level_o   // words to be read, r_data_o included
+    input  wire logic             r_want_i,   // the level is wanted
+    output logic [AW:0]           r_level_o   // words to be read, the one in r_data_o included
 );
     function automatic logic [AW:0] from_gray(input logic [AW:0] gray);
         from_gray = gray;
@@ -35,68 +37,67 @@ module fifo_async #(
     logic [Width-1:0] mem[0:2**AW-1];
 
     // ------------------------------------------------------------------ writer
-    logic [AW:0] wptr_q, wgray_q, wnext;
-    logic [AW:0] rgray_q, rgray_m, rgray_s, rptr_s;
+    logic [AW:0] wgray_q, wnext;
+    logic [AW:0] rgray_q, rgray_m, rgray_s;
 
-    assign wnext    = wptr_q + (AW + 1)'(1);
-    assign w_rptr_o = rptr_s;
-    assign w_full_o = wptr_q - rptr_s == (AW + 1)'(2 ** AW);
+    assign wnext = w_wptr_o + (AW + 1)'(1);
 
     always_ff @(posedge w_clk_i) begin
-        if (w_valid_i) mem[wptr_q[AW-1:0]] <= w_data_i;
+        if (w_valid_i) mem[w_wptr_o[AW-1:0]] <= w_data_i;
         if (w_clear_i) begin
-            wptr_q  <= '0;
-            wgray_q <= '0;
-            rgray_m <= '0;
-            rgray_s <= '0;
-            rptr_s  <= '0;
+            w_wptr_o <= '0;
+            w_rptr_o <= '0;
+            wgray_q  <= '0;
+            rgray_m  <= '0;
+            rgray_s  <= '0;
         end else begin
             if (w_valid_i) begin
-                wptr_q  <= wnext;
-                wgray_q <= wnext ^ (wnext >> 1);
+                w_wptr_o <= wnext;
+                wgray_q  <= wnext ^ (wnext >> 1);
             end
             if (w_sync_i) begin
-                rgray_m <= rgray_q;
-                rgray_s <= rgray_m;
-                rptr_s  <= from_gray(rgray_s);
+                rgray_m  <= rgray_q;
+                rgray_s  <= rgray_m;
+                w_rptr_o <= from_gray(rgray_s);
             end
         end
     end
 
     // ------------------------------------------------------------------ reader
     logic [AW:0] rptr_q, rnext, wgray_m, wgray_s;
-    logic        fetch;
 
-    assign rnext     = rptr_q + (AW + 1)'(1);
-    assign fetch     = (!r_valid_o || r_ready_i) && rgray_q != wgray_s;
-    assign r_level_o = from_gray(wgray_s) - rptr_q + (AW + 1)'(r_valid_o);
+    assign rnext = rptr_q + (AW + 1)'(1);
 
-    always_ff @(posedge r_clk_i) begin
-        if (fetch) r_data_o <= mem[rptr_q[AW-1:0]];
+    always_comb begin
+        r_level_o = '0;
+        if (r_want_i) r_level_o = from_gray(wgray_s) - rptr_q + (AW + 1)'(r_valid_o);
+    end
+
+    always_ff @(posedge r_clk_i)
         if (r_clear_i) begin
             rptr_q    <= '0;
             rgray_q   <= '0;
             wgray_m   <= '0;
             wgray_s   <= '0;
             r_valid_o <= 1'b0;
-        end else begin
-            if (fetch) begin
-                rptr_q    <= rnext;
-                rgray_q   <= rnext ^ (rnext >> 1);
-                r_valid_o <= 1'b1;
-            end else if (r_ready_i) r_valid_o <= 1'b0;
-            if (r_sync_i) begin
-                wgray_m <= wgray_q;
-                wgray_s <= wgray_m;
+        end else if (r_sync_i) begin
+            wgray_m <= wgray_q;
+            wgray_s <= wgray_m;
+            if (!r_valid_o || r_ready_i) begin
+                if (rgray_q != wgray_s) begin
+                    r_data_o  <= mem[rptr_q[AW-1:0]];
+                    rptr_q    <= rnext;
+                    rgray_q   <= rnext ^ (rnext >> 1);
+                    r_valid_o <= 1'b1;
+                end else r_valid_o <= 1'b0;
             end
         end
-    end
 
 `ifndef SYNTHESIS
     always_ff @(posedge w_clk_i)
-        if (!w_clear_i) assert (!w_valid_i || !w_full_o);
+        if (!w_clear_i && w_valid_i) assert (w_wptr_o - w_rptr_o != (AW + 1)'(2 ** AW));
     always_ff @(posedge r_clk_i)
-        if (!r_clear_i) assert (r_level_o <= (AW + 1)'(2 ** AW + 1));
+        if (!r_clear_i && r_want_i) assert (r_level_o <= (AW + 1)'(2 ** AW + 1));
 `endif
 endmodule
 

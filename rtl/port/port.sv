@@ -76,13 +76,13 @@ module port #(
         .dev_up_o    (dev_up)
     );
 
-    logic        tx_valid, tx_full, rx_valid, rx_ready;
+    logic        tx_valid, rx_valid, rx_ready;
+    logic [8:0]  tx_wptr, tx_rptr;
     logic [32:0] tx_data, rx_data;
     logic        lring_en, lring_we;
-    logic [11:0] lring_addr;
+    logic [11:0] local_addr;
     logic [31:0] lring_data;
     logic        h_re, h_we, h_fenced;
-    logic [9:0]  h_addr;
     logic [31:0] h_data;
     logic        denied, moved, moved_write;
     logic [10:0] moved_words;
@@ -106,17 +106,17 @@ module port #(
         .rdata_o      (link_rdata_o),
         .tx_valid_o   (tx_valid),
         .tx_data_o    (tx_data),
-        .tx_full_i    (tx_full),
+        .tx_wptr_i    (tx_wptr),
+        .tx_rptr_i    (tx_rptr),
         .rx_valid_i   (rx_valid),
         .rx_ready_o   (rx_ready),
         .rx_data_i    (rx_data),
         .ring_en_o    (lring_en),
         .ring_we_o    (lring_we),
-        .ring_addr_o  (lring_addr),
+        .local_addr_o (local_addr),
         .ring_data_i  (lring_data),
         .reg_re_o     (h_re),
         .reg_we_o     (h_we),
-        .reg_addr_o   (h_addr),
         .reg_data_i   (h_data),
         .fenced_i     (h_fenced),
         .denied_o     (denied),
@@ -140,12 +140,22 @@ module port #(
     assign is_slots = wb_adr_i[13:10] == 4'd1;
     assign is_ring  = wb_adr_i[13:12] == 2'b10;
 
-    assign request  = wb_cyc_i && wb_stb_i && !ack_q && !settle_q && (!is_slots || slots_ready);
-    assign slots_en = request && is_slots && (!wb_we_i || wb_sel_i == 4'hF);
-    assign slot_we  = slots_en && wb_we_i;
-    assign ring_en  = request && is_ring;
-    assign d_re     = request && is_regs && !wb_we_i;
-    assign d_we     = request && is_regs && wb_we_i && wb_sel_i == 4'hF;
+    always_comb begin
+        request  = 1'b0;
+        slots_en = 1'b0;
+        slot_we  = 1'b0;
+        ring_en  = 1'b0;
+        d_re     = 1'b0;
+        d_we     = 1'b0;
+        if (wb_cyc_i && wb_stb_i && !ack_q && !settle_q && (!is_slots || slots_ready)) begin
+            request  = 1'b1;
+            slots_en = is_slots && (!wb_we_i || wb_sel_i == 4'hF);
+            slot_we  = slots_en && wb_we_i;
+            ring_en  = is_ring;
+            d_re     = is_regs && !wb_we_i;
+            d_we     = is_regs && wb_we_i && wb_sel_i == 4'hF;
+        end
+    end
 
     assign wb_ack_o = ack_q;
     always_comb begin
@@ -162,7 +172,7 @@ module port #(
             ack_q       <= 1'b0;
             settle_q    <= 1'b0;
             slot_mark_q <= 1'b0;
-        end else begin
+        end else if (request || ack_q || settle_q) begin
             ack_q       <= 1'b0;
             slot_mark_q <= slot_we;
             if (request) begin
@@ -188,8 +198,8 @@ module port #(
         .link_open_i  (link_open),
         .h_re_i       (h_re),
         .h_we_i       (h_we),
-        .h_addr_i     (h_addr),
-        .h_data_i     (link_wdata_i),
+        .h_addr_i     (local_addr[9:0]),
+        .h_data_i     (tx_data[31:0]),
         .h_data_o     (h_data),
         .denied_i     (denied),
         .moved_i      (moved),
@@ -216,8 +226,8 @@ module port #(
         .a_clk_i (link_clk_i),
         .a_en_i  (lring_en),
         .a_we_i  (lring_we),
-        .a_addr_i(lring_addr),
-        .a_data_i(link_wdata_i),
+        .a_addr_i(local_addr),
+        .a_data_i(tx_data[31:0]),
         .a_data_o(lring_data),
         .b_clk_i (clk_i),
         .b_en_i  (ring_en),
@@ -227,9 +237,9 @@ module port #(
         .b_data_o(ring_data)
     );
 
-    logic        lookup, slot_valid, slot_writable;
+    logic        lookup;
     logic [9:0]  lookup_slot;
-    logic [15:0] slot_frame;
+    logic [17:0] window_entry;
 
     port_slots #(
         .Slots(Slots)
@@ -244,9 +254,7 @@ module port #(
         .c_entry_o   (slot_entry),
         .w_en_i      (lookup),
         .w_slot_i    (lookup_slot),
-        .w_valid_o   (slot_valid),
-        .w_writable_o(slot_writable),
-        .w_frame_o   (slot_frame)
+        .w_entry_o   (window_entry)
     );
 
     port_window u_window (
@@ -255,7 +263,8 @@ module port #(
         .link_sync_i    (link_sync),
         .tx_valid_i     (tx_valid),
         .tx_data_i      (tx_data),
-        .tx_full_o      (tx_full),
+        .tx_wptr_o      (tx_wptr),
+        .tx_rptr_o      (tx_rptr),
         .rx_valid_o     (rx_valid),
         .rx_ready_i     (rx_ready),
         .rx_data_o      (rx_data),
@@ -273,9 +282,7 @@ module port #(
         .old_o          (old),
         .lookup_o       (lookup),
         .lookup_slot_o  (lookup_slot),
-        .slot_valid_i   (slot_valid),
-        .slot_writable_i(slot_writable),
-        .slot_frame_i   (slot_frame),
+        .slot_entry_i   (window_entry),
         .m_valid_o,
         .m_ready_i,
         .m_write_o,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // Opens and closes the traffic between the two clocks of a port when its link goes up or down.
 //
-// A link that is down or in reset, for however short a time, closes the session. The link side stops
+// A link that is down or in reset for as little as one edge of its clock closes the session. The link side stops
 // in the middle of what it did and holds still; the device side ends its memory bursts, empties its
 // ends of the FIFOs and says so; the link side empties its ends. Only then, and when the link is up
 // again, a new session opens. A link clock that stands still delays this and holds up nothing else.
@@ -16,8 +16,8 @@
 module port_session (
     input  wire logic link_clk_i,
     input  wire logic link_por_ni,  // device reset, in the link's clock
-    input  wire logic link_rst_ni,  // reset of the link, asynchronous
-    input  wire logic link_up_i,    // in the link's clock
+    input  wire logic link_rst_ni,  // both in the link's clock
+    input  wire logic link_up_i,
     output logic      link_open_o,
     output logic      link_clear_o,
 
@@ -29,19 +29,17 @@ module port_session (
     output logic      dev_up_o      // a host is connected
 );
     // ------------------------------------------------------------------ link clock
-    logic link_rst_n, ack_l, down_q, flush_q;
+    logic ack_l, down_q, flush_q;
 
-    cdc_reset u_rst (.clk_i(link_clk_i), .rst_ni(link_rst_ni), .rst_no(link_rst_n));
     cdc_bit #(
         .Reset(1'b1)
     ) u_ack (.clk_i(link_clk_i), .rst_ni(link_por_ni), .d_i(flush_q), .q_o(ack_l));
 
-    // Nothing passes any more in the very cycle in which the link is lost, nor later.
-    assign link_open_o  = !down_q && !ack_l && link_up_i && link_rst_n;
+    assign link_open_o  = !down_q && !ack_l;
     assign link_clear_o = ack_l;
 
     always_ff @(posedge link_clk_i)
-        if (!link_por_ni || !link_rst_n || !link_up_i) down_q <= 1'b1;
+        if (!link_por_ni || !link_rst_ni || !link_up_i) down_q <= 1'b1;
         else if (ack_l) down_q <= 1'b0;
 
     // ------------------------------------------------------------------ device clock

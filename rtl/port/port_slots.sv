@@ -24,9 +24,7 @@ module port_slots #(
     // window: never in the cycle of a c_we_i (what block RAM gives then is undefined)
     input  wire logic        w_en_i,
     input  wire logic [9:0]  w_slot_i,
-    output logic             w_valid_o,   // one cycle later, and held
-    output logic             w_writable_o,
-    output logic [15:0]      w_frame_o
+    output logic [17:0]      w_entry_o     // valid, writable, frame; one cycle later, and held
 );
     localparam int unsigned AW = (Slots > 1) ? $clog2(Slots) : 1;
     // An mport address has 28 bits, so a frame number 16; an entry beyond them maps nothing.
@@ -36,33 +34,42 @@ module port_slots #(
 
     logic              clearing_q;
     logic [AW-1:0]     clear_q;
-    logic              c_inside, w_inside_q, c_inside_q;
+    logic              w_inside_q, c_inside_q;
     logic [FrameW+1:0] c_q, w_q;
 
-    assign ready_o  = !clearing_q;
-    assign c_inside = 32'(c_slot_i) < Slots;
+    assign ready_o = !clearing_q;
 
-    logic              we;
-    logic [AW-1:0]     waddr;
+    // one port for the core and for the clearing, one for the window
+    logic              c_en, we;
+    logic [AW-1:0]     addr;
     logic [FrameW+1:0] wdata;
-    assign we    = clearing_q || (c_en_i && c_we_i && c_inside);
-    assign waddr = clearing_q ? clear_q : c_slot_i[AW-1:0];
-    assign wdata = clearing_q ? '0
-                 : {c_entry_i[31] && c_entry_i[19:FrameW] == '0, c_entry_i[30], c_entry_i[FrameW-1:0]};
 
-    always_ff @(posedge clk_i) begin
-        if (we) mem[waddr] <= wdata;
-        else if (c_en_i) c_q <= mem[c_slot_i[AW-1:0]];
-        if (c_en_i) c_inside_q <= c_inside;
+    assign c_en = clearing_q || c_en_i;
+    always_comb begin
+        we    = 1'b0;
+        addr  = '0;
+        wdata = '0;
+        if (clearing_q) begin
+            we   = 1'b1;
+            addr = clear_q;
+        end else if (c_en_i) begin
+            we    = c_we_i && 32'(c_slot_i) < Slots;
+            addr  = c_slot_i[AW-1:0];
+            wdata = {c_entry_i[31] && c_entry_i[19:FrameW] == '0, c_entry_i[30], c_entry_i[FrameW-1:0]};
+        end
     end
 
     always_ff @(posedge clk_i)
-        if (w_en_i) begin
-            w_q        <= mem[w_slot_i[AW-1:0]];
-            w_inside_q <= 32'(w_slot_i) < Slots;
+        if (c_en) begin
+            if (we) mem[addr] <= wdata;
+            else c_q <= mem[addr];
         end
 
-    always_ff @(posedge clk_i)
+    always_ff @(posedge clk_i) if (w_en_i) w_q <= mem[w_slot_i[AW-1:0]];
+
+    always_ff @(posedge clk_i) begin
+        if (c_en_i) c_inside_q <= 32'(c_slot_i) < Slots;
+        if (w_en_i) w_inside_q <= 32'(w_slot_i) < Slots;
         if (!rst_ni) begin
             clearing_q <= 1'b1;
             clear_q    <= '0;
@@ -70,11 +77,10 @@ module port_slots #(
             clear_q    <= clear_q + AW'(1);
             clearing_q <= clear_q != AW'(Slots - 1);
         end
+    end
 
-    assign c_entry_o    = c_inside_q ? {c_q[FrameW+1:FrameW], 14'd0, c_q[FrameW-1:0]} : 32'd0;
-    assign w_valid_o    = w_inside_q && w_q[FrameW+1];
-    assign w_writable_o = w_q[FrameW];
-    assign w_frame_o    = w_q[FrameW-1:0];
+    assign c_entry_o = c_inside_q ? {c_q[FrameW+1:FrameW], 14'd0, c_q[FrameW-1:0]} : 32'd0;
+    assign w_entry_o = (Slots == 1024 || w_inside_q) ? w_q : '0;
 
 `ifndef SYNTHESIS
     initial assert (Slots >= 2 && Slots <= 1024);

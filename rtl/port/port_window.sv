@@ -19,9 +19,10 @@ module port_window (
     input  wire logic        link_clk_i,
     input  wire logic        link_clear_i,
     input  wire logic        link_sync_i,    // follow the device side's pointers
-    input  wire logic        tx_valid_i,     // only while not tx_full_o
+    input  wire logic        tx_valid_i,     // only while there is room
     input  wire logic [32:0] tx_data_i,      // command: 31 write, 30:20 words, 19:10 slot, 9:0 first word
-    output logic             tx_full_o,
+    output logic [8:0]       tx_wptr_o,      // words put in and, as known here, taken out
+    output logic [8:0]       tx_rptr_o,
     output logic             rx_valid_o,
     input  wire logic        rx_ready_i,
     output logic [32:0]      rx_data_o,
@@ -43,9 +44,7 @@ module port_window (
 
     output logic             lookup_o,       // port_slots answers in the next cycle
     output logic [9:0]       lookup_slot_o,
-    input  wire logic        slot_valid_i,
-    input  wire logic        slot_writable_i,
-    input  wire logic [15:0] slot_frame_i,
+    input  wire logic [17:0] slot_entry_i,   // valid, writable, frame
 
     output logic             m_valid_o,
     input  wire logic        m_ready_i,
@@ -59,55 +58,6 @@ module port_window (
     input  wire logic [31:0] m_rdata_i
 );
     localparam int unsigned AW = 8;  // each FIFO holds 2^AW words
-
-    // ------------------------------------------------------------------ the crossing
-    logic        in_valid, in_pop, out_push, awake;
-    logic [32:0] in_data, out_data;
-    logic [AW:0] in_level, out_rptr;
-    /* verilator lint_off UNUSEDSIGNAL */
-    logic        out_full;  // for the assertion
-    logic [AW:0] in_rptr_unused, rx_level_unused;
-    /* verilator lint_on UNUSEDSIGNAL */
-
-    fifo_async #(
-        .Width(33),
-        .AW   (AW)
-    ) u_in (
-        .w_clk_i  (link_clk_i),
-        .w_clear_i(link_clear_i),
-        .w_sync_i (link_sync_i),
-        .w_valid_i(tx_valid_i),
-        .w_data_i (tx_data_i),
-        .w_full_o (tx_full_o),
-        .w_rptr_o (in_rptr_unused),
-        .r_clk_i  (clk_i),
-        .r_clear_i(clear_i),
-        .r_sync_i (1'b1),
-        .r_valid_o(in_valid),
-        .r_ready_i(in_pop),
-        .r_data_o (in_data),
-        .r_level_o(in_level)
-    );
-
-    fifo_async #(
-        .Width(33),
-        .AW   (AW)
-    ) u_out (
-        .w_clk_i  (clk_i),
-        .w_clear_i(clear_i),
-        .w_sync_i (awake),
-        .w_valid_i(out_push),
-        .w_data_i (out_data),
-        .w_full_o (out_full),
-        .w_rptr_o (out_rptr),
-        .r_clk_i  (link_clk_i),
-        .r_clear_i(link_clear_i),
-        .r_sync_i (link_sync_i),
-        .r_valid_o(rx_valid_o),
-        .r_ready_i(rx_ready_i),
-        .r_data_o (rx_data_o),
-        .r_level_o(rx_level_unused)
-    );
 
     // ------------------------------------------------------------------ state
     typedef enum logic [2:0] {
@@ -126,7 +76,6 @@ module port_window (
     logic [6:0]  chunk_q;
     logic [10:0] done_q;         // words written
     logic        denied_q;
-    logic [15:0] frame_q;
     logic [AW:0] alloc_q;        // words of u_out given away, moved or not
 
     // Chunks under way: 0 moves, 1 is next. old: its slot's entry, or the fence, changed since.
@@ -136,53 +85,106 @@ module port_window (
     logic [9:0] slot0_q, slot1_q;
     logic [7:0] wpend_q;         // words that write chunks under way will still take from u_in
 
+    // ------------------------------------------------------------------ the crossing
+    logic        in_valid, in_pop, out_push, awake;
+    logic [32:0] in_data, out_data;
+    logic [AW:0] in_level, out_rptr;
+    /* verilator lint_off UNUSEDSIGNAL */
+    logic [AW:0] out_wptr, rx_level_unused;
+    /* verilator lint_on UNUSEDSIGNAL */
+
+    fifo_async #(
+        .Width(33),
+        .AW   (AW)
+    ) u_in (
+        .w_clk_i  (link_clk_i),
+        .w_clear_i(link_clear_i),
+        .w_sync_i (link_sync_i),
+        .w_valid_i(tx_valid_i),
+        .w_data_i (tx_data_i),
+        .w_wptr_o (tx_wptr_o),
+        .w_rptr_o (tx_rptr_o),
+        .r_clk_i  (clk_i),
+        .r_clear_i(clear_i),
+        .r_sync_i (1'b1),
+        .r_valid_o(in_valid),
+        .r_ready_i(in_pop),
+        .r_data_o (in_data),
+        .r_want_i (state_q == Wait),
+        .r_level_o(in_level)
+    );
+
+    fifo_async #(
+        .Width(33),
+        .AW   (AW)
+    ) u_out (
+        .w_clk_i  (clk_i),
+        .w_clear_i(clear_i),
+        .w_sync_i (awake),
+        .w_valid_i(out_push),
+        .w_data_i (out_data),
+        .w_wptr_o (out_wptr),
+        .w_rptr_o (out_rptr),
+        .r_clk_i  (link_clk_i),
+        .r_clear_i(link_clear_i),
+        .r_sync_i (link_sync_i),
+        .r_valid_o(rx_valid_o),
+        .r_ready_i(rx_ready_i),
+        .r_data_o (rx_data_o),
+        .r_want_i (1'b0),
+        .r_level_o(rx_level_unused)
+    );
+
     assign awake  = state_q != Idle || v0_q;
     assign busy_o = awake || in_valid;
-    assign idle_o = state_q == Idle && !v0_q;
+    assign idle_o = !awake;
 
-    // ------------------------------------------------------------------ chunk
+    // ------------------------------------------------------------------ what happens in this cycle
+    // All of it is quiet while no burst is there.
     logic [6:0]  to_boundary, chunk;
     logic [AW:0] room;
-    logic        enough;
-
-    assign to_boundary = 7'd64 - 7'(off_q[5:0]);
-    assign chunk       = rem_q < 11'(to_boundary) ? 7'(rem_q) : to_boundary;
-    assign room        = (AW + 1)'(2 ** AW) - (alloc_q - out_rptr);
+    logic        enough, deny_step, report, take;
 
     always_comb begin
-        enough = 1'b0;
-        if (state_q == Wait)
-            enough = write_q ? 32'(in_level) >= 32'(wpend_q) + 32'(chunk) : 32'(room) >= 32'(chunk);
+        to_boundary = '0;
+        chunk       = '0;
+        room        = '0;
+        enough      = 1'b0;
+        lookup_o    = 1'b0;
+        deny_step   = 1'b0;
+        report      = 1'b0;
+        if (state_q != Idle) begin
+            room = (AW + 1)'(2 ** AW) - (alloc_q - out_rptr);
+            if (state_q == Wait) begin
+                to_boundary = 7'd64 - 7'(off_q[5:0]);
+                chunk       = rem_q < 11'(to_boundary) ? 7'(rem_q) : to_boundary;
+                enough      = write_q ? 32'(in_level) >= 32'(wpend_q) + 32'(chunk)
+                                      : 32'(room) >= 32'(chunk);
+                lookup_o    = enough && !v1_q && !hold_i && !drop_i;
+            end
+            deny_step = state_q == Deny && !v0_q;
+            report    = state_q == End && !v0_q && room != '0;
+        end
     end
-
-    assign lookup_o      = state_q == Wait && enough && !v1_q && !hold_i && !drop_i;
     assign lookup_slot_o = slot_q;
 
-    logic allowed;
-    assign allowed = slot_valid_i && (!write_q || slot_writable_i) && !fence_i;
+    logic allowed;  // in Look
+    assign allowed = slot_entry_i[17] && (!write_q || slot_entry_i[16]) && !fence_i;
 
-    // ------------------------------------------------------------------ memory
-    logic take, beat, beat_last;
     assign m_valid_o = state_q == Offer;
     assign m_write_o = write_q;
-    assign m_addr_o  = {frame_q, off_q, 2'b00};
     assign m_len_o   = chunk_q;
     assign m_wdata_o = in_data[31:0];
     assign m_wstrb_o = 4'hF;
     assign take      = m_valid_o && m_ready_i;
-    assign beat      = m_wready_i || m_rvalid_i;
-    assign beat_last = beat && left0_q == 7'd1;
 
-    // ------------------------------------------------------------------ FIFOs
-    logic deny_step, report;
-    assign deny_step = state_q == Deny && !v0_q;
-    assign report    = state_q == End && !v0_q && room != '0;
-    assign in_pop    = m_wready_i || (deny_step && write_q) || (state_q == Idle && !drop_i);
+    assign in_pop   = m_wready_i || (deny_step && write_q) || (state_q == Idle && !drop_i);
+    assign out_push = m_rvalid_i || (deny_step && !write_q) || report;
 
     always_comb begin
-        out_push = m_rvalid_i || (deny_step && !write_q) || report;
-        out_data = {1'b0, m_rdata_i};
-        if (deny_step) out_data = {1'b1, 32'd0};
+        out_data = '0;
+        if (m_rvalid_i) out_data[31:0] = m_rdata_i;
+        else if (deny_step) out_data[32] = 1'b1;
         else if (report) out_data = {denied_q, 21'd0, done_q};
     end
 
@@ -194,8 +196,8 @@ module port_window (
             chunk_q  <= '0;
             denied_q <= 1'b0;
             alloc_q  <= '0;
-        end else begin
-            if (clear_i) alloc_q <= '0;
+        end else if (clear_i) alloc_q <= '0;
+        else if (state_q != Idle || in_valid)
             unique case (state_q)
                 Idle:
                 if (in_valid && !drop_i) begin
@@ -214,8 +216,8 @@ module port_window (
                     state_q <= Look;
                 end
                 Look: begin
-                    frame_q <= slot_frame_i;
-                    state_q <= allowed ? Offer : Deny;
+                    m_addr_o <= {slot_entry_i[15:0], off_q, 2'b00};
+                    state_q  <= allowed ? Offer : Deny;
                     if (!allowed) denied_q <= 1'b1;
                     if (!write_q) alloc_q <= alloc_q + (AW + 1)'(chunk_q);
                 end
@@ -244,14 +246,24 @@ module port_window (
                 end
                 default: state_q <= Idle;
             endcase
-        end
 
     // ------------------------------------------------------------------ chunks under way
+    logic beat, beat_last;
     logic hit0, hit1, hitl;  // whom a mark concerns
-    assign hit0  = mark_i && (mark_all_i || slot0_q == mark_slot_i);
-    assign hit1  = mark_i && (mark_all_i || slot1_q == mark_slot_i);
-    assign hitl  = mark_i && (mark_all_i || slot_q == mark_slot_i);
-    assign old_o = mark_i || oldl_q || old0_q || old1_q;
+    assign beat      = m_wready_i || m_rvalid_i;
+    assign beat_last = beat && left0_q == 7'd1;
+    assign old_o     = mark_i || oldl_q || old0_q || old1_q;
+
+    always_comb begin
+        hit0 = 1'b0;
+        hit1 = 1'b0;
+        hitl = 1'b0;
+        if (mark_i) begin
+            hit0 = mark_all_i || slot0_q == mark_slot_i;
+            hit1 = mark_all_i || slot1_q == mark_slot_i;
+            hitl = mark_all_i || slot_q == mark_slot_i;
+        end
+    end
 
     always_ff @(posedge clk_i)
         if (!rst_ni) begin
@@ -305,7 +317,7 @@ module port_window (
             assert (!m_wready_i || !in_data[32]);
             assert (!(deny_step && write_q) || (in_valid && !in_data[32]));
             assert (!(state_q == Idle && in_valid && !clear_i && !drop_i) || in_data[32]);
-            assert (!out_push || !out_full);             // room was kept
+            assert (!out_push || out_wptr - out_rptr != (AW + 1)'(2 ** AW));  // room was kept
             assert (!(clear_i && !idle_o));
         end
 `endif

@@ -267,6 +267,8 @@ class world
 
 	void sample_link(int p)
 	{
+		if (!(dut->link_up_i & dut->link_rst_ni & 1 << p))
+			return; /* nobody is there */
 		if ((dut->link_cmd_valid_i >> p & 1) && (dut->link_cmd_ready_o >> p & 1)) {
 			auto b = link_queue[p].front();
 
