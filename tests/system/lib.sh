@@ -9,7 +9,9 @@ BUILD=${BUILD:-build}
 MPDISK=$BUILD/mpdisk
 SIM=$BUILD/mpdisk-sim
 PORTS=${PORTS:-4}
-LOCAL=${LOCAL:-} # set: the kernel's ext4, bind-mounted, in the place of the device
+# What stands in the place of the device, one mount bind-mounted as all hosts: "ext4" is the kernel's
+# own, "native" the core as a process on this machine.
+LOCAL=${LOCAL:-}
 DEVICE_PID=
 
 lib_begin() {
@@ -57,6 +59,18 @@ make_image() {
 	mke2fs -q -t ext4 -b 4096 ${3:+-d "$3"} "$1" "$2"
 }
 
+start_local() {
+	if [ "$LOCAL" != native ]; then
+		mount -o loop,nodelalloc "$1" "$RUN/local"
+		return
+	fi
+	"$BUILD/host/mpdisk-native" --image "$1" -o allow_other "$RUN/local" \
+		</dev/null >"$RUN/device.log" 2>&1 &
+	DEVICE_PID=$!
+	echo "$DEVICE_PID" >"$RUN/device.pid"
+	wait_until 20 is_mounted "$RUN/local"
+}
+
 # start_device IMAGE [OPTIONS...]: the device's log goes to $RUN/device.log.
 start_device() {
 	local image=$1 port
@@ -65,7 +79,7 @@ start_device() {
 	mkdir -p "$RUN/dev"
 	if [ -n "$LOCAL" ]; then
 		mkdir -p "$RUN/local"
-		mount -o loop,nodelalloc "$image" "$RUN/local"
+		start_local "$image"
 		return
 	fi
 	"$SIM" --image "$image" --dir "$RUN/dev" --ports "$PORTS" "$@" \
@@ -85,8 +99,9 @@ start_device() {
 stop_device() {
 	local status=0
 	if [ -n "$LOCAL" ]; then
-		umount "$RUN/local"
-		return
+		umount "$RUN/local" || return 1
+		[ "$LOCAL" = native ] || return 0
+		wait_until 60 gone "$DEVICE_PID" || return 1
 	fi
 	[ -n "$DEVICE_PID" ] || return 0
 	end_process "$DEVICE_PID" 60 || status=1
@@ -149,7 +164,7 @@ lib_clean() {
 		pid=$(cat "$file")
 		# A number of long ago may be somebody else's by now.
 		case "$(readlink "/proc/$pid/exe" 2>/dev/null)" in
-		*/mpdisk | */mpdisk-sim*) end_process "$pid" 15 ;;
+		*/mpdisk | */mpdisk-sim* | */mpdisk-native) end_process "$pid" 15 ;;
 		esac
 		rm -f "$file"
 	done
