@@ -10,17 +10,15 @@ check-registers:
 check-generated: check-registers
 
 # ---- what the device is made of
-# A model of it: $(VERILATOR) --cc $(RTL_FAST) $(RTL_READ) TOP.sv, TOP depending on $(RTL_INPUTS).
+# A model of it: $(VERILATOR) --cc $(RTL_FAST) $(RTL_READ) TOP.sv; it depends on $(RTL_DEVICE) $(RTL_HEADERS).
 VERILATOR := verilator
 VEXRISCV_PACKAGE = $(firstword $(wildcard $(VENV)/lib/python3*/site-packages/pythondata_cpu_vexriscv/verilog/VexRiscv_IMACDebug.v))
 VEXRISCV_V := $(BUILD)/rtl/VexRiscv.v
 RTL_DEVICE := $(sort $(wildcard rtl/*/*.sv))
 RTL_WAIVERS := rtl/waivers.vlt
-RTL_INPUTS := $(RTL_DEVICE) $(wildcard rtl/regs/*_regs.svh) $(RTL_WAIVERS) $(VEXRISCV_V)
+RTL_HEADERS := $(wildcard rtl/regs/*_regs.svh) $(RTL_WAIVERS) $(VEXRISCV_V)
 RTL_READ := $(RTL_WAIVERS) -Irtl/regs $(RTL_DEVICE) $(VEXRISCV_V)
-# Verilator's makefile puts OPT_FAST behind the user's flags, so -O3 must go there.
-RTL_FAST := -O3 --x-assign fast --x-initial fast --noassert -CFLAGS -march=native \
-	-MAKEFLAGS 'OPT_FAST=-O3 OPT_GLOBAL=-O3'
+RTL_FAST := -O3 --x-assign fast --x-initial fast --noassert
 
 # The package's file, without the marks that make Verilator take inner signals for inputs, which
 # costs a tenth of the simulation's speed.
@@ -61,3 +59,17 @@ $(BUILD)/rtl/%.hex: $(BUILD)/rtl/%.elf
 
 $(eval $(call rtl_bench,dma_bench,soc,dma,$(wildcard rtl/dma/*.sv),-GMemoryMiB=4))
 $(eval $(call rtl_bench,storage_bench,soc,storage_tb,tests/rtl/soc/storage_tb.sv $(wildcard rtl/storage/*.sv) rtl/dma/word_fifo.sv,))
+$(eval $(call rtl_bench,bus_bench,soc,bus_tb,tests/rtl/soc/bus_tb.sv $(wildcard rtl/bus/*.sv),))
+
+# The whole device with a program: the smoke test, and the busy one for measuring the model alone.
+SUITES += tests/rtl/soc/soc_smoke
+tests/rtl/soc/soc_smoke: $(BUILD)/rtl/soc_main $(BUILD)/rtl/smoke.hex
+$(BUILD)/rtl/soc_main: tests/rtl/soc/soc_main.cpp rtl/storage/storage_dpi.h $(RTL_DEVICE) $(RTL_HEADERS)
+	@mkdir -p $(@D)
+	$(VERILATOR) --cc --exe --build -j 1 $(RTL_FAST) --flatten --top-module mpdisk_device \
+		-Mdir $@.obj -o ../soc_main $(RTL_READ) $(abspath $<) -CFLAGS "-I$(abspath rtl/storage)" \
+		-MAKEFLAGS "OPT_FAST=-O2 OPT_GLOBAL=-O2" > $@.log 2>&1 || { cat $@.log; exit 1; }
+
+.PHONY: bench-rtl
+bench-rtl: $(BUILD)/rtl/soc_main $(BUILD)/rtl/spin.hex ## cycles per second of the model, core busy, ports idle
+	$(BUILD)/rtl/soc_main --cycles 5000000 +boot=$(BUILD)/rtl/spin.hex

@@ -38,21 +38,21 @@ module mpdisk_device #(
     output logic                        tdo_o,
     input  wire logic                   trst_ni,
 
-    // links, one per port, each in its own clock
+    // links, one per port, each in its own clock; port p has bit p, and word p of the vectors of words
     input  wire logic [Ports-1:0]       link_clk_i,
     input  wire logic [Ports-1:0]       link_rst_ni,
     input  wire logic [Ports-1:0]       link_up_i,
     input  wire logic [Ports-1:0]       link_cmd_valid_i,
     output logic [Ports-1:0]            link_cmd_ready_o,
     input  wire logic [Ports-1:0]       link_cmd_write_i,
-    input  wire logic [Ports-1:0][22:0] link_cmd_addr_i,  // byte offset into the port window, 4-aligned
-    input  wire logic [Ports-1:0][10:0] link_cmd_len_i,   // words, 1..1024, within 4 KiB
+    input  wire logic [Ports*23-1:0]    link_cmd_addr_i,  // byte offset into the port window, 4-aligned
+    input  wire logic [Ports*11-1:0]    link_cmd_len_i,   // words, 1..1024, within 4 KiB
     input  wire logic [Ports-1:0]       link_wvalid_i,
     output logic [Ports-1:0]            link_wready_o,
-    input  wire logic [Ports-1:0][31:0] link_wdata_i,
+    input  wire logic [Ports*32-1:0]    link_wdata_i,
     output logic [Ports-1:0]            link_rvalid_o,
     input  wire logic [Ports-1:0]       link_rready_i,
-    output logic [Ports-1:0][31:0]      link_rdata_o,
+    output logic [Ports*32-1:0]         link_rdata_o,
     output logic [Ports-1:0]            link_irq_o
 );
   // masters of the memory: ports, then these
@@ -103,7 +103,9 @@ module mpdisk_device #(
   );
 
   // The debug transport (rtl/debug) is not there yet.
-  assign tdo_o = 1'b0;
+  logic unused_debug;
+  assign unused_debug = &{1'b0, tck_i, tms_i, tdi_i, trst_ni, debug_ready, debug_rdata};
+  assign tdo_o        = 1'b0;
 
   // ---- decoder, boot RAM, memory bridge
   logic                boot_i_stb, boot_i_ack, boot_d_stb, boot_d_ack;
@@ -406,14 +408,14 @@ module mpdisk_device #(
         .link_cmd_valid_i(link_cmd_valid_i[p]),
         .link_cmd_ready_o(link_cmd_ready_o[p]),
         .link_cmd_write_i(link_cmd_write_i[p]),
-        .link_cmd_addr_i (link_cmd_addr_i[p]),
-        .link_cmd_len_i  (link_cmd_len_i[p]),
+        .link_cmd_addr_i (link_cmd_addr_i[p*23+:23]),
+        .link_cmd_len_i  (link_cmd_len_i[p*11+:11]),
         .link_wvalid_i   (link_wvalid_i[p]),
         .link_wready_o   (link_wready_o[p]),
-        .link_wdata_i    (link_wdata_i[p]),
+        .link_wdata_i    (link_wdata_i[p*32+:32]),
         .link_rvalid_o   (link_rvalid_o[p]),
         .link_rready_i   (link_rready_i[p]),
-        .link_rdata_o    (link_rdata_o[p]),
+        .link_rdata_o    (link_rdata_o[p*32+:32]),
         .link_irq_o      (link_irq_o[p])
     );
   end

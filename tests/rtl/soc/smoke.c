@@ -48,7 +48,7 @@ static void result(const char *name, int ok, uint32_t value)
 	print(ok ? "PASS " : "FAIL ");
 	print(name);
 	if (ok) {
-		print(" # ");
+		print(": ");
 		print_dec(value);
 	} else {
 		print(": got ");
