@@ -5,11 +5,9 @@
 
 #include "bus.h"
 
-int bus_init(struct bus *bus, const struct pins *pins, unsigned int port, bus_done_fn *done,
-	     void *ctx)
+int bus_init(struct bus *bus, unsigned int port, bus_done_fn *done, void *ctx)
 {
-	*bus = (struct bus){
-		.pins = pins, .port = port, .bit = (uint8_t)(1u << port), .done = done, .ctx = ctx};
+	*bus = (struct bus){.port = port, .done = done, .ctx = ctx};
 	bus->queue = calloc(BUS_QUEUE, sizeof(bus->queue[0]));
 	return bus->queue ? 0 : -ENOMEM;
 }
@@ -47,14 +45,9 @@ void bus_drop(struct bus *bus)
 	unsigned int keep = bus->issue;
 
 	/* A command that is on the pins must stay there until it is taken. */
-	if (bus->head != bus->issue && (*bus->pins->cmd_valid & bus->bit || bus->wait))
+	if (bus->head != bus->issue && (bus->out.cmd_valid || bus->wait))
 		keep++;
 	bus->head = keep;
-}
-
-static void set(uint8_t *pin, uint8_t bit, bool on)
-{
-	*pin = on ? *pin | bit : *pin & (uint8_t)~bit;
 }
 
 /* The next issued command of this kind, from i on. */
@@ -73,13 +66,13 @@ static void retire(struct bus *bus, uint64_t cycle)
 	}
 }
 
-void bus_sample(struct bus *bus, uint64_t cycle)
+/* What has been taken, or has come, at this edge. */
+static void sample(struct bus *bus, const struct bus_in *in, uint64_t cycle)
 {
-	const struct pins *p = bus->pins;
 	struct bus_cmd *cmd;
 	bool done = false;
 
-	if (*p->wvalid & *p->wready & bus->bit) {
+	if (bus->out.wvalid && in->wready) {
 		cmd = at(bus, bus->wr);
 		if (++bus->wpos == cmd->words) {
 			cmd->done = done = true;
@@ -87,16 +80,16 @@ void bus_sample(struct bus *bus, uint64_t cycle)
 			bus->wr++;
 		}
 	}
-	if (*p->rvalid & *p->rready & bus->bit && bus->rd != bus->issue) {
+	if (bus->out.rready && in->rvalid) {
 		cmd = at(bus, bus->rd);
-		cmd->data[bus->rpos] = p->rdata[bus->port];
+		cmd->data[bus->rpos] = in->rdata;
 		if (++bus->rpos == cmd->words) {
 			cmd->done = done = true;
 			bus->rpos = 0;
 			bus->rd++;
 		}
 	}
-	if (*p->cmd_valid & *p->cmd_ready & bus->bit)
+	if (bus->out.cmd_valid && in->cmd_ready)
 		bus->issue++;
 	if (bus->wait && --bus->wait == 0) {
 		at(bus, bus->issue)->done = done = true;
@@ -108,28 +101,34 @@ void bus_sample(struct bus *bus, uint64_t cycle)
 		retire(bus, cycle);
 }
 
-void bus_drive(struct bus *bus)
+static void drive(struct bus *bus)
 {
-	const struct pins *p = bus->pins;
-	struct bus_cmd *cmd = at(bus, bus->issue);
+	const struct bus_cmd *cmd = at(bus, bus->issue);
+	struct bus_out *out = &bus->out;
 	bool offer = bus->issue != bus->head;
 
 	if (offer && cmd->op >= BUS_UP) {
 		/* The link changes when everything before it has been carried out. */
 		if (!bus->wait && bus->tail == bus->issue) {
-			set(p->link_up, bus->bit, cmd->op == BUS_UP);
-			bus->wait = cmd->op == BUS_UP ? BUS_UP_CYCLES : BUS_DOWN_CYCLES;
+			out->up = cmd->op == BUS_UP;
+			bus->wait = out->up ? BUS_UP_CYCLES : BUS_DOWN_CYCLES;
 		}
 		offer = false;
 	}
-	set(p->cmd_valid, bus->bit, offer);
+	out->cmd_valid = offer;
 	if (offer) {
-		set(p->cmd_write, bus->bit, cmd->op == BUS_WRITE);
-		p->cmd_addr[bus->port] = cmd->addr;
-		p->cmd_len[bus->port] = cmd->words;
+		out->cmd_write = cmd->op == BUS_WRITE;
+		out->cmd_addr = cmd->addr;
+		out->cmd_len = cmd->words;
 	}
-	set(p->wvalid, bus->bit, bus->wr != bus->issue);
-	if (bus->wr != bus->issue)
-		p->wdata[bus->port] = at(bus, bus->wr)->data[bus->wpos];
-	set(p->rready, bus->bit, bus->rd != bus->issue);
+	out->wvalid = bus->wr != bus->issue;
+	if (out->wvalid)
+		out->wdata = at(bus, bus->wr)->data[bus->wpos];
+	out->rready = bus->rd != bus->issue;
+}
+
+void bus_tick(struct bus *bus, const struct bus_in *in, uint64_t cycle)
+{
+	sample(bus, in, cycle);
+	drive(bus);
 }

@@ -2,18 +2,15 @@
 /*
  * The host's side of one port's link pins: carries queued commands out as bus transactions.
  *
- * Works in the link's clock: bus_sample() before a rising edge of it, with settled outputs, and
- * bus_drive() after it. Commands are carried out, and retired, in order; the next command is
- * offered while data of earlier ones still moves. Deterministic: the pins depend only on what was
- * queued, and when.
+ * Works in the link's clock: bus_tick() is a rising edge of it. Commands are carried out, and
+ * retired, in order; the next command is offered while data of earlier ones still moves.
+ * Deterministic: the pins depend only on what was queued, and when.
  */
 #ifndef MPDISK_SIM_BUS_H
 #define MPDISK_SIM_BUS_H
 
 #include <stdbool.h>
 #include <stdint.h>
-
-#include "pins.h"
 
 #define BUS_QUEUE 256u
 #define BUS_WORDS 1024u
@@ -42,10 +39,29 @@ struct bus;
 /* A command has been carried out, at this device cycle. cmd is valid during the call. */
 typedef void bus_done_fn(void *ctx, unsigned int port, const struct bus_cmd *cmd, uint64_t cycle);
 
+/* What the device drives, as it is before the edge. */
+struct bus_in {
+	bool cmd_ready;
+	bool wready;
+	bool rvalid;
+	uint32_t rdata;
+};
+
+/* What the host drives from the edge on. */
+struct bus_out {
+	bool up;
+	bool cmd_valid;
+	bool cmd_write;
+	bool wvalid;
+	bool rready;
+	uint32_t cmd_addr;
+	uint32_t cmd_len;
+	uint32_t wdata;
+};
+
 struct bus {
-	const struct pins *pins;
+	struct bus_out out;
 	unsigned int port;
-	uint8_t bit;
 	bus_done_fn *done;
 	void *ctx;
 	struct bus_cmd *queue; /* BUS_QUEUE of them; the indices run freely */
@@ -60,8 +76,7 @@ struct bus {
 };
 
 /* -ENOMEM, or 0. */
-int bus_init(struct bus *bus, const struct pins *pins, unsigned int port, bus_done_fn *done,
-	     void *ctx);
+int bus_init(struct bus *bus, unsigned int port, bus_done_fn *done, void *ctx);
 void bus_free(struct bus *bus);
 
 /* A new command to fill (op, addr, words, data...), then bus_commit(); NULL: the queue is full. */
@@ -81,7 +96,8 @@ static inline bool bus_busy(const struct bus *bus)
 	return bus->head != bus->tail;
 }
 
-void bus_sample(struct bus *bus, uint64_t cycle);
-void bus_drive(struct bus *bus);
+/* A rising edge of the link clock, at this device cycle; bus->out has the pins after it. When the
+ * bus is not busy after this, no more edges are needed. */
+void bus_tick(struct bus *bus, const struct bus_in *in, uint64_t cycle);
 
 #endif

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "bus.h"
+#include "pins.h"
 
 struct links;
 

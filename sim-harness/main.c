@@ -289,16 +289,15 @@ static void beside(char *out, size_t size, const char *name)
 	snprintf(out, size, "%.*s/%s", slash ? (int)(slash - self) : 1, slash ? self : ".", name);
 }
 
-/* The program with traces, assertions and free link clocks is another one. */
+/* The program with traces and assertions is another one. */
 static int become_checked(char **argv)
 {
 	char path[PATH_MAX];
 
 	beside(path, sizeof(path), "mpdisk-sim-trace");
 	execv(path, argv);
-	fprintf(stderr,
-		"mpdisk-sim: %s: %s; --trace, --checked and --link-clock need it (make %s)\n", path,
-		strerror(errno), "all");
+	fprintf(stderr, "mpdisk-sim: %s: %s; --trace and --checked need it: make all\n", path,
+		strerror(errno));
 	return 1;
 }
 
@@ -539,7 +538,7 @@ int main(int argc, char **argv)
 		return err > 0 ? err : 0;
 	if (o.replay && (record_open(o.replay, &then, &sim.replay) || adopt(&o, &then)))
 		return 1;
-	if ((o.trace || o.untied || o.checked) && !model_config.trace)
+	if ((o.trace || o.checked) && !model_config.trace)
 		return become_checked(argv);
 	if (!o.boot) {
 		beside(boot, sizeof(boot), SIM_BOOT_DEFAULT);

@@ -19,8 +19,8 @@ static const bool can_trace = true;
 static const bool can_trace = false;
 #endif
 
-extern const struct model_config model_config = {SIM_PORTS,    SIM_SLOTS, SIM_MEMORY_MIB,
-						 SIM_CLOCK_HZ, SIM_TIED,  can_trace};
+extern const struct model_config model_config = {SIM_PORTS, SIM_SLOTS, SIM_MEMORY_MIB, SIM_CLOCK_HZ,
+						 can_trace};
 
 struct model {
 	VerilatedContext context;
@@ -86,15 +86,7 @@ void model_pins(struct model *m, struct pins *p)
 	p->tdi = &t->tdi_i;
 	p->trst_n = &t->trst_ni;
 	p->link_clk = &t->link_clk_i;
-	p->link_rst_n = &t->link_rst_ni;
-	p->link_up = &t->link_up_i;
-	p->cmd_valid = &t->link_cmd_valid_i;
-	p->cmd_write = &t->link_cmd_write_i;
-	p->cmd_addr = words(t->link_cmd_addr_i);
-	p->cmd_len = words(t->link_cmd_len_i);
-	p->wvalid = &t->link_wvalid_i;
-	p->wdata = words(t->link_wdata_i);
-	p->rready = &t->link_rready_i;
+	p->link_active = &t->link_active_i;
 
 	p->sleeping = &t->sleeping_o;
 	p->wake_time = reinterpret_cast<uint64_t *>(&t->wake_time_o);
@@ -102,10 +94,7 @@ void model_pins(struct model *m, struct pins *p)
 	p->phase = &t->phase_o;
 	p->uart_tx = &t->uart_tx_o;
 	p->tdo = &t->tdo_o;
-	p->cmd_ready = &t->link_cmd_ready_o;
-	p->wready = &t->link_wready_o;
-	p->rvalid = &t->link_rvalid_o;
-	p->rdata = words(t->link_rdata_o);
+	p->link_busy = &t->link_busy_o;
 	p->irq = &t->link_irq_o;
 	p->tap_valid = &t->tap_valid_o;
 	p->tap_addr = &t->tap_addr_o;

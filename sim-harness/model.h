@@ -18,8 +18,7 @@ struct model_config {
 	uint32_t slots;
 	uint32_t memory_mib;
 	uint32_t clock_hz;
-	bool tied;  /* link clocks are the device clock */
-	bool trace; /* can write traces, checks assertions */
+	bool trace; /* can write traces, and checks assertions */
 };
 
 extern const struct model_config model_config;

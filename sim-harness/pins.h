@@ -3,7 +3,8 @@
  * The pins of the device, as pointers into the model (or, in a test, into anything else).
  *
  * Vectors of one bit a port are a byte, bit p for port p; vectors of words have one uint32_t a
- * port. What an input means is in rtl/top/mpdisk_device.sv.
+ * port. What an input means is in sim_top.sv and rtl/top/mpdisk_device.sv; inputs take effect at
+ * the next rising edge.
  */
 #ifndef MPDISK_SIM_PINS_H
 #define MPDISK_SIM_PINS_H
@@ -27,15 +28,7 @@ struct pins {
 	uint8_t *tdi;
 	uint8_t *trst_n;
 	uint8_t *link_clk;
-	uint8_t *link_rst_n;
-	uint8_t *link_up;
-	uint8_t *cmd_valid;
-	uint8_t *cmd_write;
-	uint32_t *cmd_addr;
-	uint32_t *cmd_len;
-	uint8_t *wvalid;
-	uint32_t *wdata;
-	uint8_t *rready;
+	uint8_t *link_active; /* the host's side of the link wants its clock edges (bus.c) */
 
 	/* outputs */
 	const uint8_t *sleeping;
@@ -44,10 +37,7 @@ struct pins {
 	const uint32_t *phase;
 	const uint8_t *uart_tx;
 	const uint8_t *tdo;
-	const uint8_t *cmd_ready;
-	const uint8_t *wready;
-	const uint8_t *rvalid;
-	const uint32_t *rdata;
+	const uint8_t *link_busy; /* the port needs its link clock to go on */
 	const uint8_t *irq;
 
 	/* A look inside (sim_top.sv): the core's register writes, and counters of the ports. */

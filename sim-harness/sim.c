@@ -2,7 +2,7 @@
 /*
  * The clock of a run, and when to look around.
  *
- * A cycle is: outputs are sampled, the clock rises, inputs change, the clock falls. Between two
+ * A cycle is: the clock rises, outputs are looked at, inputs change, the clock falls. Between two
  * looks around (attention) nothing but this and the buses of active links runs.
  */
 #define _GNU_SOURCE
@@ -14,6 +14,7 @@
 #include "../firmware/platform/regs/sys.h"
 #include "../firmware/platform/regs/uart.h"
 #include "sim.h"
+#include "link_dpi.h"
 
 #define POLL_CYCLES 64u          /* between two looks at the sockets */
 #define SETTLE_CYCLES 32u        /* after the last input, before the clock may stop */
@@ -72,21 +73,41 @@ static void done(void *ctx, unsigned int port, const struct bus_cmd *cmd, uint64
 		links_done(sim->links, port, cmd, cycle);
 }
 
-static void sample_ports(struct sim *sim, unsigned int ports)
+/* The one model of this process, for link_tick(), which the model calls from within. */
+static struct sim *running;
+
+/* A rising edge of an active link's clock (sim_top.sv). */
+void link_tick(int port, svBit cmd_ready, svBit wready, svBit rvalid, int rdata, svBit *up,
+	       svBit *cmd_valid, svBit *cmd_write, int *cmd_addr, int *cmd_len, svBit *wvalid,
+	       int *wdata, svBit *rready)
 {
-	for (; ports; ports &= ports - 1)
-		bus_sample(&sim->bus[__builtin_ctz(ports)], sim->cycle);
+	struct bus *bus = &running->bus[port];
+	struct bus_in in = {.cmd_ready = cmd_ready & 1,
+			    .wready = wready & 1,
+			    .rvalid = rvalid & 1,
+			    .rdata = (uint32_t)rdata};
+
+	bus_tick(bus, &in, running->cycle);
+	*up = bus->out.up;
+	*cmd_valid = bus->out.cmd_valid;
+	*cmd_write = bus->out.cmd_write;
+	*cmd_addr = (int)bus->out.cmd_addr;
+	*cmd_len = (int)bus->out.cmd_len;
+	*wvalid = bus->out.wvalid;
+	*wdata = (int)bus->out.wdata;
+	*rready = bus->out.rready;
 }
 
-static void drive_ports(struct sim *sim, unsigned int ports)
+/* Ports whose last command has been carried out: their hosts want to know. */
+static void settle_ports(struct sim *sim)
 {
+	unsigned int ports = sim->active;
+
 	for (; ports; ports &= ports - 1) {
 		unsigned int port = (unsigned int)__builtin_ctz(ports);
 
-		bus_drive(&sim->bus[port]);
 		if (bus_busy(&sim->bus[port]))
 			continue;
-		/* The last command has been carried out: the host wants to know. */
 		sim->active &= (uint8_t) ~(1u << port);
 		sim->last_busy = sim->cycle;
 		if (sim->links)
@@ -111,22 +132,39 @@ static void edge(struct sim *sim, uint64_t ps)
 		model_trace(sim->model, ps);
 }
 
+/*
+ * Which link clocks tick while they are tied to the device clock: those of ports that are active or
+ * busy, or were a short while ago. A link clock that stands while nothing is on its way changes
+ * nothing, and a model of half a port is faster.
+ */
+static uint8_t ticking(struct sim *sim)
+{
+	uint8_t now = sim->active | *sim->pins.link_busy;
+
+	if (sim->cycle >= sim->tick_turn) {
+		sim->tick_turn = sim->cycle + SETTLE_CYCLES;
+		sim->ticked_before = sim->ticked;
+		sim->ticked = 0;
+	}
+	sim->ticked |= now;
+	return sim->ticked | sim->ticked_before;
+}
+
 /* One device cycle with all clocks as one. */
-static void cycle_tied(struct sim *sim, uint8_t all)
+static void cycle_tied(struct sim *sim)
 {
 	uint64_t ps = sim->cycle * (1000000000000ull / model_config.clock_hz);
 
-	if (sim->active)
-		sample_ports(sim, sim->active);
-	look(sim);
+	*sim->pins.link_active = sim->active;
+	*sim->pins.link_clk = ticking(sim);
 	*sim->pins.clk = 1;
-	*sim->pins.link_clk = all;
 	edge(sim, ps);
 	sim->cycle++;
+	look(sim);
+	if (sim->active)
+		settle_ports(sim);
 	if (sim->cycle >= sim->attention)
 		attend(sim);
-	if (sim->active)
-		drive_ports(sim, sim->active);
 	*sim->pins.clk = 0;
 	*sim->pins.link_clk = 0;
 	edge(sim, ps + 500000000000ull / model_config.clock_hz);
@@ -139,21 +177,19 @@ static void cycle_untied(struct sim *sim)
 
 	do {
 		risen = clocks_step(&sim->clocks) & sim->clocks.level;
-		if (risen & sim->active)
-			sample_ports(sim, risen & sim->active);
-		if (risen >> CLOCKS_DEVICE)
-			look(sim);
+		*sim->pins.link_active = sim->active;
 		*sim->pins.clk = sim->clocks.level >> CLOCKS_DEVICE;
 		*sim->pins.link_clk = (uint8_t)sim->clocks.level;
 		edge(sim, sim->clocks.now);
 		if (risen >> CLOCKS_DEVICE) {
 			sim->cycle++;
-			if (sim->cycle >= sim->attention)
-				attend(sim);
+			look(sim);
 		}
-		if (risen & sim->active)
-			drive_ports(sim, risen & sim->active);
+		if (sim->active)
+			settle_ports(sim);
 	} while (!(risen >> CLOCKS_DEVICE));
+	if (sim->cycle >= sim->attention)
+		attend(sim);
 }
 
 static uint64_t ns_to_cycles(int64_t ns)
@@ -330,10 +366,8 @@ static void reset(struct sim *sim)
 	uint8_t all = (uint8_t)((1u << model_config.ports) - 1u);
 	unsigned int i;
 
-	*p->clk = *p->link_clk = 0;
+	*p->clk = *p->link_clk = *p->link_active = 0;
 	*p->rst_n = 0;
-	*p->link_rst_n = 0;
-	*p->link_up = *p->cmd_valid = *p->cmd_write = *p->wvalid = *p->rready = 0;
 	*p->stop = *p->slept_valid = 0;
 	*p->slept_cycles = 0;
 	*p->epoch = sim->opt->epoch;
@@ -347,14 +381,11 @@ static void reset(struct sim *sim)
 		*p->clk = 1;
 		*p->link_clk = all;
 		model_eval(sim->model);
-		if (i == RESET_CYCLES - 8)
-			*p->link_rst_n = all;
+		if (i == RESET_CYCLES / 2)
+			*p->rst_n = *p->trst_n = 1;
 		*p->clk = *p->link_clk = 0;
 		model_eval(sim->model);
 	}
-	*p->rst_n = 1;
-	*p->trst_n = 1;
-	model_eval(sim->model);
 }
 
 int sim_prepare(struct sim *sim)
@@ -363,7 +394,8 @@ int sim_prepare(struct sim *sim)
 	int err = 0;
 
 	for (port = 0; port < sim->ports && !err; port++)
-		err = bus_init(&sim->bus[port], &sim->pins, port, done, sim);
+		err = bus_init(&sim->bus[port], port, done, sim);
+	running = sim;
 	sim->jtag_next = NEVER;
 	sim->next.cycle = NEVER;
 	reset(sim);
@@ -378,14 +410,12 @@ int sim_prepare(struct sim *sim)
 
 void sim_run(struct sim *sim)
 {
-	uint8_t all = (uint8_t)((1u << model_config.ports) - 1u);
-
 	if (sim->opt->untied)
 		while (sim->end == SIM_RUNS)
 			cycle_untied(sim);
 	else
 		while (sim->end == SIM_RUNS)
-			cycle_tied(sim, all);
+			cycle_tied(sim);
 	sim->wall_end = sim_now();
 }
 

@@ -70,8 +70,11 @@ struct sim {
 	uint64_t attention; /* cycle at which to look around next */
 
 	struct bus bus[SIM_PORTS_MAX];
-	uint8_t active;      /* ports whose bus has something to do */
-	uint8_t irq;         /* levels, as last seen */
+	uint8_t active;        /* ports whose bus has something to do */
+	uint8_t irq;           /* levels, as last seen */
+	uint8_t ticked;        /* tied link clocks that tick, of this turn */
+	uint8_t ticked_before; /* and of the turn before */
+	uint64_t tick_turn;
 	uint64_t last_busy;  /* cycle at which a link was active or an input changed */
 	bool pulse;          /* slept_valid is up, for one cycle */
 	uint64_t jtag_next;  /* cycle of the next JTAG step */

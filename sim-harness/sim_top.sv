@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// The device as the harness holds it: pins in word-sized fields, link clocks tied if the build says
-// so, and a look at the core's register writes (the tap).
+// The device as the harness holds it: registered inputs, the hosts' side of the links in C (bus.c), and
+// a look at the core's register writes (the tap).
 `default_nettype none
 
 module sim_top #(
@@ -29,20 +29,10 @@ module sim_top #(
     output logic                        tdo_o,
     input  wire logic                   trst_ni,
 
+    // the link clocks, ports whose host has something to do, ports that need their clock to go on
     input  wire logic [Ports-1:0]       link_clk_i,
-    input  wire logic [Ports-1:0]       link_rst_ni,
-    input  wire logic [Ports-1:0]       link_up_i,
-    input  wire logic [Ports-1:0]       link_cmd_valid_i,
-    output logic [Ports-1:0]            link_cmd_ready_o,
-    input  wire logic [Ports-1:0]       link_cmd_write_i,
-    input  wire logic [Ports-1:0][31:0] link_cmd_addr_i,
-    input  wire logic [Ports-1:0][31:0] link_cmd_len_i,
-    input  wire logic [Ports-1:0]       link_wvalid_i,
-    output logic [Ports-1:0]            link_wready_o,
-    input  wire logic [Ports-1:0][31:0] link_wdata_i,
-    output logic [Ports-1:0]            link_rvalid_o,
-    input  wire logic [Ports-1:0]       link_rready_i,
-    output logic [Ports-1:0][31:0]      link_rdata_o,
+    input  wire logic [Ports-1:0]       link_active_i,
+    output logic [Ports-1:0]            link_busy_o,
     output logic [Ports-1:0]            link_irq_o,
 
     // the tap: in the last cycle the core wrote tap_data to tap_addr, which is the UART's TX, a
@@ -52,12 +42,78 @@ module sim_top #(
     output logic [31:0]                 tap_data_o,
     output logic [Ports-1:0][31:0]      denied_o
 );
+  // Inputs are registered, so that nothing but clock edges makes the model compute.
+  logic        rst_nq, stop_q, slept_valid_q, uart_rx_q, tck_q, tms_q, tdi_q, trst_nq;
+  logic [63:0] epoch_q, slept_cycles_q;
+  logic [31:0] seed_q;
+
+  always_ff @(posedge clk_i) begin
+    rst_nq         <= rst_ni;
+    epoch_q        <= epoch_i;
+    seed_q         <= seed_i;
+    stop_q         <= stop_i;
+    slept_valid_q  <= slept_valid_i;
+    slept_cycles_q <= slept_cycles_i;
+    uart_rx_q      <= uart_rx_i;
+    tck_q          <= tck_i;
+    tms_q          <= tms_i;
+    tdi_q          <= tdi_i;
+    trst_nq        <= trst_ni;
+  end
+
+  // ---- the hosts' side of the links: bus.c is called at each edge while its host is active
+  import "DPI-C" function void link_tick(
+      input int port, input bit cmd_ready, input bit wready, input bit rvalid, input int rdata,
+      output bit up, output bit cmd_valid, output bit cmd_write, output int cmd_addr,
+      output int cmd_len, output bit wvalid, output int wdata, output bit rready);
+
+  logic [Ports-1:0]       link_rst_n, up, cmd_valid, cmd_ready, cmd_write, wvalid, wready, rvalid, rready;
   logic [Ports-1:0][22:0] cmd_addr;
   logic [Ports-1:0][10:0] cmd_len;
+  logic [Ports-1:0][31:0] wdata, rdata;
 
-  for (genvar p = 0; p < Ports; p++) begin : g_port
-    assign cmd_addr[p] = link_cmd_addr_i[p][22:0];
-    assign cmd_len[p]  = link_cmd_len_i[p][10:0];
+  for (genvar p = 0; p < Ports; p++) begin : g_link
+    logic        rst_nq2, up_q, cmd_valid_q, cmd_write_q, wvalid_q, rready_q;
+    logic [31:0] cmd_addr_q, cmd_len_q, wdata_q;
+    bit          t_up, t_cmd_valid, t_cmd_write, t_wvalid, t_rready;
+    int          t_cmd_addr, t_cmd_len, t_wdata;
+
+    always_ff @(posedge link_clk_i[p]) begin
+      // verilator lint_off BLKSEQ
+      rst_nq2 <= rst_nq;
+      if (!rst_nq) begin
+        up_q        <= 1'b0;
+        cmd_valid_q <= 1'b0;
+        cmd_write_q <= 1'b0;
+        cmd_addr_q  <= '0;
+        cmd_len_q   <= '0;
+        wvalid_q    <= 1'b0;
+        wdata_q     <= '0;
+        rready_q    <= 1'b0;
+      end else if (link_active_i[p]) begin
+        link_tick(p, cmd_ready[p], wready[p], rvalid[p], rdata[p], t_up, t_cmd_valid, t_cmd_write,
+                  t_cmd_addr, t_cmd_len, t_wvalid, t_wdata, t_rready);
+        up_q        <= t_up;
+        cmd_valid_q <= t_cmd_valid;
+        cmd_write_q <= t_cmd_write;
+        cmd_addr_q  <= t_cmd_addr;
+        cmd_len_q   <= t_cmd_len;
+        wvalid_q    <= t_wvalid;
+        wdata_q     <= t_wdata;
+        rready_q    <= t_rready;
+      end
+      // verilator lint_on BLKSEQ
+    end
+
+    assign link_rst_n[p] = rst_nq2;
+    assign up[p]         = up_q;
+    assign cmd_valid[p]  = cmd_valid_q;
+    assign cmd_write[p]  = cmd_write_q;
+    assign cmd_addr[p]   = cmd_addr_q[22:0];
+    assign cmd_len[p]    = cmd_len_q[10:0];
+    assign wvalid[p]     = wvalid_q;
+    assign wdata[p]      = wdata_q;
+    assign rready[p]     = rready_q;
   end
 
   mpdisk_device #(
@@ -67,39 +123,41 @@ module sim_top #(
       .ClockHz  (ClockHz)
   ) u_device (
       .clk_i,
-      .rst_ni,
-      .epoch_i,
-      .seed_i,
-      .stop_i,
-      .slept_valid_i,
-      .slept_cycles_i,
+      .rst_ni          (rst_nq),
+      .epoch_i         (epoch_q),
+      .seed_i          (seed_q),
+      .stop_i          (stop_q),
+      .slept_valid_i   (slept_valid_q),
+      .slept_cycles_i  (slept_cycles_q),
       .sleeping_o,
       .wake_time_o,
       .time_o,
       .phase_o,
       .uart_tx_o,
-      .uart_rx_i,
-      .tck_i,
-      .tms_i,
-      .tdi_i,
+      .uart_rx_i       (uart_rx_q),
+      .tck_i           (tck_q),
+      .tms_i           (tms_q),
+      .tdi_i           (tdi_q),
       .tdo_o,
-      .trst_ni,
-      .link_clk_i      (Tied != 0 ? {Ports{clk_i}} : link_clk_i),
-      .link_rst_ni,
-      .link_up_i,
-      .link_cmd_valid_i,
-      .link_cmd_ready_o,
-      .link_cmd_write_i,
+      .trst_ni         (trst_nq),
+      .link_clk_i,
+      .link_rst_ni     (link_rst_n),
+      .link_up_i       (up),
+      .link_cmd_valid_i(cmd_valid),
+      .link_cmd_ready_o(cmd_ready),
+      .link_cmd_write_i(cmd_write),
       .link_cmd_addr_i (cmd_addr),
       .link_cmd_len_i  (cmd_len),
-      .link_wvalid_i,
-      .link_wready_o,
-      .link_wdata_i,
-      .link_rvalid_o,
-      .link_rready_i,
-      .link_rdata_o,
+      .link_wvalid_i   (wvalid),
+      .link_wready_o   (wready),
+      .link_wdata_i    (wdata),
+      .link_rvalid_o   (rvalid),
+      .link_rready_i   (rready),
+      .link_rdata_o    (rdata),
       .link_irq_o
   );
+
+  assign link_busy_o = u_device.port_busy;
 
   // ---- the tap
   `include "sys_regs.svh"
@@ -121,7 +179,7 @@ module sim_top #(
 
   always_ff @(posedge clk_i) begin
     tap_valid_o <= 1'b0;
-    if (u_device.d_stb && u_device.d_we && u_device.d_ack && tap_hit && rst_ni) begin
+    if (u_device.d_stb && u_device.d_we && u_device.d_ack && tap_hit && rst_nq) begin
       tap_valid_o <= 1'b1;
       tap_addr_o  <= tap_addr;
       tap_data_o  <= u_device.d_wdata;

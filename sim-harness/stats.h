@@ -12,6 +12,7 @@
 #include <stdio.h>
 
 #include "bus.h"
+#include "pins.h"
 
 struct stats;
 
