@@ -26,22 +26,15 @@ all: $(BUILD)/mpdisk-sim $(BUILD)/mpdisk-sim-trace
 LINT_C += $(wildcard sim-harness/*.c sim-harness/*.h sim-harness/*.cpp) \
 	$(wildcard host-driver/link/*.c host-driver/link/*.h) $(wildcard tests/system/link_*.c)
 
-# The core marks signals as public, which costs the model an eighth of its speed.
-$(SIM_DIR)/VexRiscv.v: $(BUILD)/deps.stamp
-	@mkdir -p $(@D)
-	sed 's|/\* verilator public \*/||' $(VEXRISCV_V) > $@
-
 # The model: $(SIM_DIR)/fast and $(SIM_DIR)/trace.
-$(SIM_DIR)/fast/Vsim_top.mk: sim-harness/sim_top.sv $(SIM_DIR)/VexRiscv.v $(RTL_DEVICE) $(RTL_HEADERS) \
-		$(RTL_WAIVERS) $(SIM_DIR)/config
+$(SIM_DIR)/fast/Vsim_top.mk: sim-harness/sim_top.sv $(RTL_DEVICE) $(RTL_HEADERS) $(SIM_DIR)/config
 	@mkdir -p $(@D)
-	$(SIM_VERILATOR) $(RTL_FAST) --Mdir $(@D) sim-harness/sim_top.sv $(RTL_DEVICE) $(SIM_DIR)/VexRiscv.v
+	$(SIM_VERILATOR) $(RTL_FAST) --Mdir $(@D) sim-harness/sim_top.sv $(RTL_DEVICE) $(VEXRISCV_V)
 
-$(SIM_DIR)/trace/Vsim_top.mk: sim-harness/sim_top.sv $(SIM_DIR)/VexRiscv.v $(RTL_DEVICE) $(RTL_HEADERS) \
-		$(RTL_WAIVERS) $(SIM_DIR)/config
+$(SIM_DIR)/trace/Vsim_top.mk: sim-harness/sim_top.sv $(RTL_DEVICE) $(RTL_HEADERS) $(SIM_DIR)/config
 	@mkdir -p $(@D)
 	$(SIM_VERILATOR) -O3 --x-assign fast --x-initial fast --assert --trace-fst --trace-structs \
-		-GTied=0 --Mdir $(@D) sim-harness/sim_top.sv $(RTL_DEVICE) $(SIM_DIR)/VexRiscv.v
+		--Mdir $(@D) sim-harness/sim_top.sv $(RTL_DEVICE) $(VEXRISCV_V)
 
 # Another number of ports is another model.
 $(SIM_DIR)/config: FORCE
