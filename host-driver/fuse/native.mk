@@ -22,3 +22,7 @@ $(BUILD)/host/mpdisk-native: $(NATIVE_OBJECTS)
 
 LINT_C += $(wildcard host-driver/fuse/native*.[ch])
 -include $(NATIVE_OBJECTS:.o=.d)
+
+SUITES += tests/fs/fuse_native.sh
+suites: $(BUILD)/host/mpdisk-native
+TIMEOUTS += fuse_native.sh=240
