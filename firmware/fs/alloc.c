@@ -6,6 +6,7 @@
  *  A1. Bitmap, descriptor and struct group of a group change together, in one mini under its lock.
  *  A2. What a tx allocates is in its in-flight list before the mini ends; what it frees stays
  *      allocated until it has committed.
+ *      What the end of a tx will need is read and held before (group_hold): it cannot fail then.
  *  A3. No buffer is read between tx_mini_begin() and its end: minis do not nest.
  */
 #include <string.h>
@@ -350,6 +351,25 @@ int group_begin(struct exec *x, u32 g, bool inodes, struct group_edit *e)
 		return group_end(x, e, err);
 	e->map = frame_data(x, e->map_buf);
 	return 0;
+}
+
+int group_hold(struct exec *x, u32 g, bool inodes)
+{
+	u32 uninit = inodes ? EXT4_BG_INODE_UNINIT : EXT4_BG_BLOCK_UNINIT;
+	struct group_edit e = {.g = g, .group = fs_group(x, g)};
+	int err;
+
+	if (fs_has_uninit(x) && atomic_load(&e.group->flags) & uninit)
+		return fs_corrupt(x, "freeing in a group that was never used", 0, g);
+	err = group_desc(x, g, &e.desc_buf, &e.desc);
+	if (err)
+		return err;
+	err = bitmap_read(x, &e, inodes);
+	if (!err)
+		err = buf_edit(x, e.map_buf);
+	if (!err)
+		err = buf_edit(x, e.desc_buf);
+	return group_end(x, &e, err == -MP_ENOSPC ? -MP_ENOMEM : err);
 }
 
 int group_change(struct exec *x, struct group_edit *e, u32 bit, u32 count)

@@ -24,6 +24,9 @@ struct group_edit {
 /* Pins descriptor and bitmap (inodes: of inodes, else of blocks), initialises a bitmap that never
  * was, takes the group's lock. Undone by group_end(). -EIO, -EUCLEAN, -ENOMEM. */
 int warn_unused group_begin(struct exec *x, u32 g, bool inodes, struct group_edit *e);
+/* Makes sure that the end of the open tx can give something back in the group: its descriptor and
+ * bitmap are read, and stay in the pool, being edited by the tx. */
+int warn_unused group_hold(struct exec *x, u32 g, bool inodes);
 /* Opens the mini and saves counters and bitmap bytes of bits [bit, bit+count). */
 int warn_unused group_change(struct exec *x, struct group_edit *e, u32 bit, u32 count);
 /* Ends the mini (kept if err is 0), drops lock and pins; gives err back. */

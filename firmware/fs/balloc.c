@@ -214,8 +214,18 @@ int block_alloc(struct exec *x, struct inode *inode, blkno_t goal, u32 *count, b
 
 static int free_later(struct exec *x, blkno_t block, u32 count, u32 flag)
 {
+	u32 bit, g, last;
+	int err;
+
 	if (count & INFLIGHT_DATA || !fs_block_valid(x, block, count))
 		return fs_corrupt(x, "freeing blocks that are none or metadata", 0, block);
+	g = block_group(fs_of(x), block, &bit);
+	last = block_group(fs_of(x), block + count - 1, &bit);
+	for (; g <= last; g++) {
+		err = group_hold(x, g, false);
+		if (err)
+			return err;
+	}
 	return tx_inflight(x, INFLIGHT_FREE_BLOCKS, block, count | flag);
 }
 

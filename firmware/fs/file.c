@@ -280,9 +280,10 @@ static int lock_pair(struct exec *x, struct inode *in, struct inode *out)
 	return err || in == out ? err : inode_lock_read(x, in);
 }
 
-/* One transaction's worth: *done bytes, 0 at the end of `in`. */
+/* One transaction's worth: *done bytes, 0 at the end of `in`. *len becomes what there is to copy: a
+ * file that is copied behind its own end does not grow for ever. */
 static int copy_step(struct exec *x, struct inode *in, u64 in_pos, struct inode *out, u64 out_pos,
-		     u64 len, struct fs_seg *segs, u32 *done)
+		     u64 *len, struct fs_seg *segs, u32 *done)
 {
 	u32 max = COPY_PAGES * BLOCK_SIZE - ((u32)out_pos & (BLOCK_SIZE - 1)), nsegs, n;
 	u64 size;
@@ -298,7 +299,8 @@ static int copy_step(struct exec *x, struct inode *in, u64 in_pos, struct inode 
 	size = inode_size(inode_raw(x, in));
 	if (in_pos >= size)
 		goto out;
-	n = (u32)min_of(min_of(len, size - in_pos), (u64)max);
+	*len = min_of(*len, size - in_pos);
+	n = (u32)min_of(*len, (u64)max);
 	err = fill_segs(x, in, in_pos, out_pos, n, segs, &nsegs);
 	if (!err)
 		err = file_write(x, out, out_pos, 0, segs, nsegs, done);
@@ -328,7 +330,7 @@ int fs_copy_range(struct exec *x, node_t in_node, u64 in_pos, node_t out_node, u
 	if (err)
 		goto out_in;
 	while (len) {
-		err = copy_step(x, in, in_pos, out, out_pos, len, segs, &done);
+		err = copy_step(x, in, in_pos, out, out_pos, &len, segs, &done);
 		*copied += done;
 		if (err || !done)
 			break;

@@ -123,10 +123,12 @@ int inode_alloc(struct exec *x, struct inode *parent, bool directory, ino_no_t *
 int inode_free(struct exec *x, ino_no_t ino, bool directory)
 {
 	const struct fs *fs = fs_of(x);
+	int err;
 
 	if (ino < fs->first_ino || ino > fs->inodes_count)
 		return fs_corrupt(x, "freeing a reserved inode", ino, 0);
-	return tx_inflight(x, INFLIGHT_FREE_INODE, ino, directory);
+	err = group_hold(x, (ino - 1) / fs->inodes_per_group, true);
+	return err ? err : tx_inflight(x, INFLIGHT_FREE_INODE, ino, directory);
 }
 
 int inode_give_back(struct exec *x, ino_no_t ino, bool directory)
