@@ -35,7 +35,7 @@ $(FW_BUILD)/firmware.hex: $(FW_BUILD)/firmware.elf
 	od -An -v -tx4 -w4 $(@:.hex=.bin) > $@
 
 firmware: $(FW_BUILD)/firmware.hex ## build the firmware of the soft core
-# all: firmware
+all: firmware
 .PHONY: firmware
 
 LINT_C += $(wildcard firmware/port/*.[ch] firmware/boot/*.[ch] firmware/platform/soc/*.[ch])
