@@ -52,14 +52,19 @@ module mem_bridge (
   logic [2:0]  burst_count_q;
 
   logic        write_offered_q;
-  logic        store, grow, room, push, pop, taken;
+  logic        store, grow, push, pop, taken;
   logic [25:0] next_adr_q;                  // word after the youngest burst
 
   assign store     = d_stb_i && d_we_i;
-  assign grow      = burst_count_q != 0 && !(write_offered_q && burst_count_q == 3'd1) &&
-                     d_adr_i == next_adr_q && d_adr_i[2:0] != 3'd0;
-  assign room      = word_count_q != 5'd16 && (grow || burst_count_q != 3'd4);
-  assign push      = store && room;
+  always_comb begin
+    grow = 1'b0;
+    push = 1'b0;
+    if (store) begin
+      grow = burst_count_q != 0 && !(write_offered_q && burst_count_q == 3'd1) &&
+             d_adr_i == next_adr_q && d_adr_i[2:0] != 3'd0;
+      push = word_count_q != 5'd16 && (grow || burst_count_q != 3'd4);
+    end
+  end
   assign pop       = m_wready_i;
   assign taken     = write_offered_q && m_ready_i;
   assign m_wdata_o = word_q[word_head_q][31:0];
@@ -81,10 +86,13 @@ module mem_bridge (
 
   // Entries that are not in use keep the line of an old burst: age says which are.
   logic [3:0] same_line;
-  for (genvar i = 0; i < 4; i++) begin : g_line
-    logic [1:0] age;
-    assign age          = burst_tail_q - 2'(i);
-    assign same_line[i] = {1'b0, age} < burst_count_q && burst_adr_q[i][25:3] == read_adr[25:3];
+  always_comb begin
+    same_line = '0;
+    if (read_want && burst_count_q != 0) begin
+      for (int i = 0; i < 4; i++)
+        same_line[i] = {1'b0, 2'(burst_tail_q - 2'(i))} < burst_count_q &&
+                       burst_adr_q[i][25:3] == read_adr[25:3];
+    end
   end
   assign conflict  = same_line != 0;
   assign read_go   = read_want && !write_offered_q && !conflict;
