@@ -61,7 +61,7 @@ $(SIM_DIR)/trace/model.o: sim-harness/model.cpp sim-harness/model.h sim-harness/
 
 $(SIM_DIR)/%.o: sim-harness/%.c $(SIM_HEADERS)
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS_BASE) -fno-pie -DSIM_BOOT_DEFAULT='"firmware/boot.hex"' -c -o $@ $<
+	$(CC) $(CFLAGS_BASE) -fno-pie -DSIM_BOOT_DEFAULT='"firmware/firmware.hex"' -c -o $@ $<
 
 $(BUILD)/mpdisk-sim: $(SIM_OBJECTS) $(SIM_DIR)/fast/model.o
 	$(CXX) -no-pie -o $@ $^ $(SIM_DIR)/fast/model.a -lpthread
