@@ -62,7 +62,7 @@ $(eval $(call rtl_bench,storage_bench,soc,storage_tb,tests/rtl/soc/storage_tb.sv
 $(eval $(call rtl_bench,bus_bench,soc,bus_tb,tests/rtl/soc/bus_tb.sv $(wildcard rtl/bus/*.sv),))
 
 # The whole device with a program: the smoke test, and the busy one for measuring the model alone.
-SUITES += tests/rtl/soc/soc_smoke
+SUITES += tests/rtl/soc/regs_test tests/rtl/soc/soc_smoke
 tests/rtl/soc/soc_smoke: $(BUILD)/rtl/soc_main $(BUILD)/rtl/smoke.hex
 $(BUILD)/rtl/soc_main: tests/rtl/soc/soc_main.cpp rtl/storage/storage_dpi.h $(RTL_DEVICE) $(RTL_HEADERS)
 	@mkdir -p $(@D)
