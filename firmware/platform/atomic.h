@@ -13,6 +13,9 @@
 #include "platform/types.h"
 
 #ifdef MPDISK_SINGLE_HART
+/* Whether somebody else may change or see the pool between two instructions of ours. */
+#define POOL_SHARED 0
+
 #define compiler_barrier() __asm__ volatile("" ::: "memory")
 
 static inline void atomic_fence(void)
@@ -46,8 +49,10 @@ static inline void atomic_store_release(u32 *p, u32 v)
 
 static inline bool atomic_cas(u32 *p, u32 *seen, u32 v)
 {
-	if (*p != *seen) {
-		*seen = *p;
+	u32 now = *p;
+
+	if (now != *seen) {
+		*seen = now;
 		return false;
 	}
 	*p = v;
@@ -76,6 +81,8 @@ static inline u32 atomic_and(u32 *p, u32 v)
 }
 
 #else
+
+#define POOL_SHARED 1
 
 /* Every store before it is seen by all before any store after it. */
 static inline void atomic_fence(void)

@@ -249,7 +249,7 @@ static void edit_take(struct exec *x, struct frame *f)
 			edit_wait(x, f);
 			seen = atomic_load(&f->editors);
 		}
-	} while ((seen & FRAME_SEALING) || !atomic_cas(&f->editors, &seen, seen | 1u << x->id));
+	} while ((seen & FRAME_SEALING) || !atomic_cas(&f->editors, &seen, seen | x->bit));
 	exec_step(x);
 	frame_mark_dirty(x, f);
 }
@@ -259,7 +259,7 @@ static void edit_release(struct exec *x, struct frame *f)
 	u32 seen = atomic_load(&f->editors), next;
 
 	do {
-		next = seen & ~(1u << x->id);
+		next = seen & ~(x->bit);
 		if (next == FRAME_EDIT_WAITERS)
 			next = 0;
 	} while (!atomic_cas(&f->editors, &seen, next));
@@ -273,7 +273,7 @@ int buf_edit(struct exec *x, struct frame *f)
 	struct exec_slot *slot = x->slot;
 	u32 n = slot->nedited;
 
-	if (atomic_load(&f->editors) >> x->id & 1)
+	if (atomic_load(&f->editors) & x->bit)
 		return 0;
 	if (n == POOL_EDITED)
 		return -MP_ENOSPC;
@@ -288,7 +288,7 @@ void buf_touch_begin(struct exec *x, struct frame *f)
 {
 	atomic_store_release(&x->slot->touching, frame_no(x, f));
 	exec_step(x);
-	if (!(atomic_load(&f->editors) >> x->id & 1))
+	if (!(atomic_load(&f->editors) & x->bit))
 		edit_take(x, f);
 	else
 		atomic_store_release(&x->slot->touching, 0); /* the open tx holds it anyway */

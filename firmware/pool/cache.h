@@ -77,8 +77,39 @@ static inline bool frame_is(const struct frame *f, enum frame_kind kind, u32 lo,
 	       atomic_load(&f->kind) == kind;
 }
 
+static inline u32 frame_bucket(const struct exec *x, u32 lo, u32 hi)
+{
+	return (lo + hi * 2654435761u) & x->pool->hash_mask;
+}
+
+/* Under the bucket's lock there is no doubt: not found is not there. */
+struct frame *frame_lookup_locked(struct exec *x, enum frame_kind kind, u32 lo, u32 hi);
 /* The hashed frame of this identity, pinned, or NULL. */
-struct frame *frame_lookup(struct exec *x, enum frame_kind kind, u32 lo, u32 hi);
+static inline struct frame *frame_lookup(struct exec *x, enum frame_kind kind, u32 lo, u32 hi)
+{
+	fno_t fno = atomic_load_acquire(&x->pool->hash[frame_bucket(x, lo, hi)]);
+	u32 n = 0;
+
+	/* a walk that is long has lost its way, in a chain that changes */
+	for (; fno && (!POOL_SHARED || n < 64); n++) {
+		struct frame *f = frame_of(x, fno);
+
+		if (frame_is(f, kind, lo, hi)) {
+			if (!POOL_SHARED) {
+				f->pins++;
+				return f;
+			}
+			if (!frame_try_pin(f))
+				break;
+			if (frame_is(f, kind, lo, hi))
+				return f;
+			frame_unpin(x, f);
+			break;
+		}
+		fno = atomic_load_acquire(&f->hash_next);
+	}
+	return POOL_SHARED ? frame_lookup_locked(x, kind, lo, hi) : NULL;
+}
 /* Hashes the caller's ANON frame, whose other fields are ready. Returns it, or the one that was
  * there already, pinned. */
 struct frame *frame_insert(struct exec *x, struct frame *f, enum frame_kind kind, u32 lo, u32 hi);

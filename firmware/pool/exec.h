@@ -20,6 +20,7 @@ struct exec {
 	struct plat *plat;
 	struct exec_slot *slot;
 	u32 id;   /* 1..POOL_EXECUTORS */
+	u32 bit;  /* 1 << id */
 	u32 host; /* whose operation this is: port number or process */
 	struct cred cred;
 	struct plat_time now; /* time of the operation, read once at tx_begin */

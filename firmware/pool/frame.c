@@ -11,18 +11,12 @@
 #include "platform/errno.h"
 #include "pool/cache.h"
 
-#define CHAIN_MAX 64u    /* a longer walk without the lock has lost its way */
 #define ALLOC_ROUNDS 64u /* attempts to free a frame by writing */
 
 /* ---- identity */
-static inline u32 frame_bucket(const struct pool_header *hdr, u32 lo, u32 hi)
-{
-	return (lo + hi * 2654435761u) & (hdr->nhash - 1);
-}
-
 static inline u32 *bucket_head(const struct exec *x, u32 bucket)
 {
-	return (u32 *)exec_ptr(x, x->pool->hdr->hash) + bucket;
+	return &x->pool->hash[bucket];
 }
 
 static inline u32 *bucket_lock(const struct exec *x, u32 bucket)
@@ -45,10 +39,9 @@ static struct frame *chain_find(const struct exec *x, const u32 *head, enum fram
 	return NULL;
 }
 
-/* Under the bucket's lock there is no doubt: not found is not there. */
-static struct frame *lookup_locked(struct exec *x, enum frame_kind kind, u32 lo, u32 hi)
+struct frame *frame_lookup_locked(struct exec *x, enum frame_kind kind, u32 lo, u32 hi)
 {
-	u32 bucket = frame_bucket(x->pool->hdr, lo, hi);
+	u32 bucket = frame_bucket(x, lo, hi);
 
 	for (;;) {
 		struct hot hot;
@@ -66,33 +59,9 @@ static struct frame *lookup_locked(struct exec *x, enum frame_kind kind, u32 lo,
 	}
 }
 
-struct frame *frame_lookup(struct exec *x, enum frame_kind kind, u32 lo, u32 hi)
-{
-	fno_t fno = atomic_load_acquire(bucket_head(x, frame_bucket(x->pool->hdr, lo, hi)));
-
-	for (u32 n = 0; fno && n < CHAIN_MAX; n++) {
-		struct frame *f = frame_of(x, fno);
-
-		if (frame_is(f, kind, lo, hi)) {
-			if (!frame_try_pin(f))
-				break;
-			if (frame_is(f, kind, lo, hi))
-				return f;
-			frame_unpin(x, f);
-			break;
-		}
-		fno = atomic_load_acquire(&f->hash_next);
-	}
-#ifdef MPDISK_SINGLE_HART
-	if (!fno)
-		return NULL; /* nobody has changed the chain meanwhile */
-#endif
-	return lookup_locked(x, kind, lo, hi);
-}
-
 struct frame *frame_insert(struct exec *x, struct frame *f, enum frame_kind kind, u32 lo, u32 hi)
 {
-	u32 bucket = frame_bucket(x->pool->hdr, lo, hi);
+	u32 bucket = frame_bucket(x, lo, hi);
 	u32 *head = bucket_head(x, bucket);
 
 	for (;;) {
@@ -124,7 +93,7 @@ struct frame *frame_insert(struct exec *x, struct frame *f, enum frame_kind kind
 
 void frame_unhash(struct exec *x, struct frame *f)
 {
-	u32 bucket = frame_bucket(x->pool->hdr, f->key_lo, f->key_hi);
+	u32 bucket = frame_bucket(x, f->key_lo, f->key_hi);
 	u32 *link = bucket_head(x, bucket);
 	struct hot hot;
 

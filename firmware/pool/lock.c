@@ -16,11 +16,11 @@ enum lock_mode { LOCK_MODE_READ, LOCK_MODE_WRITE };
 
 static u32 lock_taken_word(const struct exec *x, enum lock_mode mode, u32 seen)
 {
-	return mode == LOCK_MODE_WRITE ? LOCK_WRITER | x->id : seen | 1u << x->id;
+	return mode == LOCK_MODE_WRITE ? LOCK_WRITER | x->id : seen | x->bit;
 }
 
 /* Index in held[] + 1, or 0. The latest is the likeliest. */
-static u32 lock_find(const struct exec_slot *slot, ref_t ref)
+static inline u32 lock_find(const struct exec_slot *slot, ref_t ref)
 {
 	u32 i = slot->nheld;
 
@@ -54,11 +54,27 @@ static void lock_check_rank(struct exec *x, enum lock_rank rank)
 #endif
 }
 
-static void lock_note(struct exec *x, ref_t entry, enum lock_rank rank)
+static inline u32 lock_entry(ref_t ref, enum lock_mode mode)
+{
+	return mode == LOCK_MODE_WRITE ? ref : ref | HELD_READER;
+}
+
+/* The intent is on record before the word can be taken. Nobody recovers a fiber of the soft core.
+ */
+static inline void lock_intend(struct exec *x, ref_t ref)
+{
+	if (POOL_SHARED) {
+		atomic_store(&x->slot->intent, ref);
+		exec_step(x);
+	}
+}
+
+static inline void lock_note(struct exec *x, ref_t entry, enum lock_rank rank)
 {
 	struct exec_slot *slot = x->slot;
 	u32 n = slot->nheld;
 
+	exec_step(x);
 	slot->held[n] = entry;
 #ifdef MPDISK_DEBUG
 	x->ranks[n] = (u8)rank;
@@ -68,11 +84,12 @@ static void lock_note(struct exec *x, ref_t entry, enum lock_rank rank)
 	exec_step(x);
 	atomic_store_release(&slot->nheld, n + 1);
 	exec_step(x);
-	atomic_store_release(&slot->intent, 0);
+	if (POOL_SHARED)
+		atomic_store_release(&slot->intent, 0);
 }
 
 /* One attempt. */
-static bool lock_attempt(struct exec *x, u32 *word, enum lock_mode mode)
+static inline bool lock_attempt(struct exec *x, u32 *word, enum lock_mode mode)
 {
 	u32 seen = atomic_load(word);
 
@@ -82,13 +99,14 @@ static bool lock_attempt(struct exec *x, u32 *word, enum lock_mode mode)
 	}
 	/* a waiting writer goes before new readers */
 	while (!(seen & (LOCK_WRITER | LOCK_WAITERS)))
-		if (atomic_cas(word, &seen, seen | 1u << x->id))
+		if (atomic_cas(word, &seen, seen | x->bit))
 			return true;
 	return false;
 }
 
 /* Waits until the lock is taken. The last holder always leaves 0 and wakes everybody. */
-static __attribute__((noinline)) void lock_wait(struct exec *x, u32 *word, enum lock_mode mode)
+static __attribute__((noinline)) int lock_wait(struct exec *x, u32 *word, enum lock_mode mode,
+					       enum lock_rank rank)
 {
 	u32 timeouts = 0;
 	u64 since = plat_ms(x->plat);
@@ -98,9 +116,10 @@ static __attribute__((noinline)) void lock_wait(struct exec *x, u32 *word, enum 
 
 		if (seen == 0 ||
 		    (mode == LOCK_MODE_READ && !(seen & (LOCK_WRITER | LOCK_WAITERS)))) {
-			if (atomic_cas(word, &seen, lock_taken_word(x, mode, seen)))
-				return;
-			continue;
+			if (!atomic_cas(word, &seen, lock_taken_word(x, mode, seen)))
+				continue;
+			lock_note(x, lock_entry(exec_ref(x, word), mode), rank);
+			return 0;
 		}
 		if (!(seen & LOCK_WAITERS)) {
 			if (!atomic_cas(word, &seen, seen | LOCK_WAITERS))
@@ -122,23 +141,25 @@ static __attribute__((noinline)) void lock_wait(struct exec *x, u32 *word, enum 
 	}
 }
 
-static int lock_take(struct exec *x, u32 *word, enum lock_mode mode, enum lock_rank rank)
+static __attribute__((noinline)) int lock_full(struct exec *x)
+{
+	plat_log(x->plat, PLAT_ERR, "executor %u holds %u locks and wants one more", x->id,
+		 POOL_HELD);
+	return -MP_EDEADLK;
+}
+
+static inline int lock_take(struct exec *x, u32 *word, enum lock_mode mode, enum lock_rank rank)
 {
 	struct exec_slot *slot = x->slot;
 	ref_t ref = exec_ref(x, word);
 
-	if (slot->nheld == POOL_HELD) {
-		plat_log(x->plat, PLAT_ERR, "executor %u holds %u locks and wants one more", x->id,
-			 POOL_HELD);
-		return -MP_EDEADLK;
-	}
+	if (slot->nheld == POOL_HELD)
+		return lock_full(x);
 	lock_check_rank(x, rank);
-	atomic_store(&slot->intent, ref);
-	exec_step(x);
+	lock_intend(x, ref);
 	if (!lock_attempt(x, word, mode))
-		lock_wait(x, word, mode);
-	exec_step(x);
-	lock_note(x, mode == LOCK_MODE_WRITE ? ref : ref | HELD_READER, rank);
+		return lock_wait(x, word, mode, rank);
+	lock_note(x, lock_entry(ref, mode), rank);
 	return 0;
 }
 
@@ -169,13 +190,11 @@ bool lock_try_write(struct exec *x, u32 *word, enum lock_rank rank)
 		return !(slot->held[i - 1] & HELD_READER);
 	if (slot->nheld == POOL_HELD)
 		return false;
-	atomic_store(&slot->intent, ref);
-	exec_step(x);
+	lock_intend(x, ref);
 	if (!lock_attempt(x, word, LOCK_MODE_WRITE)) {
 		atomic_store_release(&slot->intent, 0);
 		return false;
 	}
-	exec_step(x);
 	lock_note(x, ref, rank);
 	return true;
 }
@@ -192,49 +211,89 @@ bool lock_mini_try(struct exec *x, u32 *word, enum lock_rank rank)
 }
 
 /* Gives the word back; wakes who waits when it becomes free. */
-static void lock_free_word(struct exec *x, u32 *word, u32 id, bool reader)
+static inline void lock_free_word(struct exec *x, u32 *word, u32 bit, bool reader)
 {
 	u32 seen = atomic_load(word), next;
 
 	do {
-		next = 0;
-		if (reader && (seen & ~(1u << id) & LOCK_READERS))
-			next = seen & ~(1u << id);
+		next = reader ? seen & ~bit : 0;
+		if (!(next & LOCK_READERS))
+			next = 0;
 	} while (!atomic_cas(word, &seen, next));
-	if (next == 0 && (seen & LOCK_WAITERS))
+	if ((seen & LOCK_WAITERS) && next == 0)
 		plat_wake(x->plat, word);
+}
+
+/* An entry whose word is not ours any more says nothing to recovery: moving the others is safe. */
+static __attribute__((noinline)) void lock_forget(struct exec *x, u32 i)
+{
+	struct exec_slot *slot = x->slot;
+
+	for (; i < slot->nheld; i++) {
+		slot->held[i - 1] = slot->held[i];
+		x->ranks[i - 1] = x->ranks[i];
+	}
+}
+
+static __attribute__((noinline)) void lock_drop_slow(struct exec *x, u32 *word, u32 i)
+{
+	struct exec_slot *slot = x->slot;
+
+	exec_step(x);
+	lock_free_word(x, word, x->bit, slot->held[i - 1] & HELD_READER);
+	exec_step(x);
+	if (i != slot->nheld)
+		lock_forget(x, i);
+	atomic_store_release(&slot->nheld, slot->nheld - 1);
 }
 
 void lock_drop(struct exec *x, u32 *word)
 {
 	struct exec_slot *slot = x->slot;
-	u32 i = lock_find(slot, exec_ref(x, word));
+	u32 n = slot->nheld, i = lock_find(slot, exec_ref(x, word));
 
 	if (!i)
 		plat_panic(x->plat, "a lock is dropped that is not held", __FILE__, __LINE__);
-	exec_step(x);
-	lock_free_word(x, word, x->id, slot->held[i - 1] & HELD_READER);
-	exec_step(x);
-	/* An entry whose word is not ours any more says nothing to recovery: moving is safe. */
-	for (; i < slot->nheld; i++) {
-		slot->held[i - 1] = slot->held[i];
-		x->ranks[i - 1] = x->ranks[i];
+	if (!POOL_SHARED && i == n && !(slot->held[n - 1] & HELD_READER) &&
+	    !(atomic_load(word) & LOCK_WAITERS)) {
+		atomic_store(word, 0);
+		slot->nheld = n - 1;
+		return;
 	}
-	atomic_store_release(&slot->nheld, slot->nheld - 1);
+	lock_drop_slow(x, word, i);
+}
+
+static __attribute__((noinline)) void lock_release_some(struct exec *x, u32 n)
+{
+	struct exec_slot *slot = x->slot;
+
+	for (; n; n--) {
+		u32 entry = slot->held[n - 1];
+
+		exec_step(x);
+		lock_free_word(x, exec_ptr(x, entry & ~HELD_READER), x->bit, entry & HELD_READER);
+		exec_step(x);
+		atomic_store_release(&slot->nheld, n - 1);
+	}
 }
 
 void lock_release_all(struct exec *x)
 {
 	struct exec_slot *slot = x->slot;
+	u32 n = slot->nheld;
 
-	while (slot->nheld) {
-		u32 entry = slot->held[slot->nheld - 1];
+	while (!POOL_SHARED && n) {
+		u32 entry = slot->held[n - 1];
+		u32 *word = exec_ptr(x, entry & ~HELD_READER);
+		u32 seen = atomic_load(word);
 
-		exec_step(x);
-		lock_free_word(x, exec_ptr(x, entry & ~HELD_READER), x->id, entry & HELD_READER);
-		exec_step(x);
-		atomic_store_release(&slot->nheld, slot->nheld - 1);
+		if (seen & LOCK_WAITERS)
+			break;
+		atomic_store(word, entry & HELD_READER ? seen & ~x->bit : 0);
+		slot->nheld = --n;
 	}
+	if (n)
+		lock_release_some(x, n);
 }
 
 static void lock_release_dead_word(struct exec *x, ref_t ref, u32 dead_id)
@@ -243,7 +302,7 @@ static void lock_release_dead_word(struct exec *x, ref_t ref, u32 dead_id)
 	u32 seen = atomic_load(word);
 
 	if (seen & LOCK_WRITER ? (seen & LOCK_OWNER) == dead_id : seen >> dead_id & 1)
-		lock_free_word(x, word, dead_id, !(seen & LOCK_WRITER));
+		lock_free_word(x, word, 1u << dead_id, !(seen & LOCK_WRITER));
 	else
 		plat_wake(x->plat, word); /* it may have died between freeing and waking */
 }

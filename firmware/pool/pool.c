@@ -46,10 +46,17 @@ static void pool_map(struct pool *pool, void *base, u32 size)
 	pool->hdr = base;
 }
 
+static void pool_map_areas(struct pool *pool)
+{
+	pool->frames = pool_ptr(pool, pool->hdr->frames);
+	pool->hash = pool_ptr(pool, pool->hdr->hash);
+	pool->hash_mask = pool->hdr->nhash - 1;
+}
+
 int pool_format(struct pool *pool, void *base, u32 size)
 {
 	struct pool_header *hdr;
-	u32 nhash = 64, shift = 32 - 6;
+	u32 nhash = 64;
 	ref_t zero = 0;
 	int err;
 
@@ -61,10 +68,9 @@ int pool_format(struct pool *pool, void *base, u32 size)
 	hdr->size = size;
 	hdr->nframes = size >> BLOCK_SHIFT;
 	hdr->carve = BLOCK_SIZE;
-	for (; nhash < hdr->nframes; nhash <<= 1)
-		shift--;
+	while (nhash < hdr->nframes)
+		nhash <<= 1;
 	hdr->nhash = nhash;
-	hdr->hash_shift = shift;
 	/* the two that begin a frame go first, so that nothing is lost to alignment */
 	err = pool_carve(pool, (POOL_BOUNCE + 1) * BLOCK_SIZE, &hdr->bounce);
 	if (!err) {
@@ -81,7 +87,7 @@ int pool_format(struct pool *pool, void *base, u32 size)
 		err = pool_carve(pool, POOL_EXECUTORS * sizeof(struct exec_slot), &hdr->slots);
 	if (err)
 		return err;
-	pool->frames = pool_ptr(pool, hdr->frames);
+	pool_map_areas(pool);
 	hdr->zero_frame = zero >> BLOCK_SHIFT;
 	hdr->clock_hand = 1;
 	hdr->abi = pool_abi();
@@ -97,7 +103,7 @@ int pool_attach(struct pool *pool, void *base, u32 size)
 	    hdr->abi != pool_abi() || hdr->size != size)
 		return -MP_EINVAL;
 	pool_map(pool, base, size);
-	pool->frames = pool_ptr(pool, hdr->frames);
+	pool_map_areas(pool);
 	return 0;
 }
 
@@ -155,6 +161,7 @@ int exec_join(struct pool *pool, struct plat *plat, u32 host, struct exec *x)
 		slot->host = host;
 		x->slot = slot;
 		x->id = id;
+		x->bit = 1u << id;
 		return 0;
 	}
 	return -MP_EAGAIN;

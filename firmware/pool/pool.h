@@ -54,8 +54,7 @@ struct pool_header {
 			       cleared under writeback_lock only */
 	ref_t bounce;       /* [immutable] POOL_BOUNCE contiguous frames [writeback_lock] */
 	u32 age_ms;         /* [writeback_lock] when dirty frames were last marked old */
-	u32 hash_shift;     /* [immutable] */
-	u32 reserved[8];
+	u32 reserved[9];
 };
 _Static_assert(sizeof(struct pool_header) == 128, "struct pool_header");
 
@@ -116,6 +115,8 @@ struct pool {
 	u32 size;
 	struct pool_header *hdr;
 	struct frame *frames; /* = base + hdr->frames */
+	u32 *hash;            /* = base + hdr->hash */
+	u32 hash_mask;        /* = hdr->nhash - 1 */
 };
 
 static inline void *pool_ptr(const struct pool *pool, ref_t ref)

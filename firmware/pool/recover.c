@@ -41,6 +41,7 @@ int exec_recover(struct exec *x, u32 dead)
 	}
 	as.slot = slot;
 	as.id = dead;
+	as.bit = 1u << dead;
 	as.host = slot->host;
 	as.mini = 0;
 

@@ -119,6 +119,12 @@ static void tx_commit_changes(struct exec *x)
 	if (slot->phase != TX_OPEN || x->mini)
 		plat_panic(x->plat, "tx_commit without a tx", __FILE__, __LINE__);
 	exec_step(x);
+	if (!(slot->nedited |
+	      slot->ninflight)) { /* nothing to do after it: the log's end will do */
+		atomic_store_release(&slot->head, 0);
+		atomic_store_release(&slot->phase, TX_IDLE);
+		return;
+	}
 	/* All changes are seen by who sees the commit. */
 	atomic_store_release(&slot->phase, TX_COMMITTED);
 	exec_step(x);

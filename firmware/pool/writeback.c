@@ -268,6 +268,7 @@ struct choice {
 	bool old_only;
 	bool unpinned_only;
 	bool in_work; /* also those that somebody else is writing now */
+	bool holder;  /* of writeback_lock */
 };
 
 /* Up to max frames from *from on, pinned. */
@@ -286,7 +287,7 @@ static u32 choose(struct exec *x, const struct choice *c, fno_t *from, fno_t *li
 		f = frame_of(x, fno);
 		flags = atomic_load(&f->flags);
 		if (!(flags & (FRAME_DIRTY | FRAME_WRITING))) {
-			if (lock_held(x, &x->pool->hdr->writeback_lock))
+			if (c->holder)
 				dirty_forget(x, f);
 			continue;
 		}
@@ -311,7 +312,8 @@ static u32 choose(struct exec *x, const struct choice *c, fno_t *from, fno_t *li
 static int write_order(struct exec *x, struct writer *w, enum order order, bool wait, bool old_only,
 		       u32 max)
 {
-	struct choice c = {.orders = 1u << order, .old_only = old_only, .in_work = wait};
+	struct choice c = {
+		.orders = 1u << order, .old_only = old_only, .in_work = wait, .holder = true};
 	fno_t from = 0, list[CHOICE];
 	u32 start = w->written;
 
@@ -342,8 +344,12 @@ int cache_sync(struct exec *x)
 		plat_panic(x->plat, "cache_sync inside a tx", __FILE__, __LINE__);
 	writer_init(&w);
 	lock_mini(x, &x->pool->hdr->writeback_lock, RANK_WRITEBACK);
-	for (u32 order = 0; order < ORDERS; order++)
+	for (u32 order = 0; order < ORDERS; order++) {
+		/* pages may be in somebody else's work; buffers only in ours */
+		if (order > ORDER_PAGE && !atomic_load(&x->pool->hdr->ndirty))
+			break;
 		(void)write_order(x, &w, order, true, false, ~0u);
+	}
 	lock_drop(x, &x->pool->hdr->writeback_lock);
 	plat_io_submit(x->plat, &io);
 	err = plat_io_wait(x->plat, &io);
@@ -401,6 +407,7 @@ u32 writeback_for_space(struct exec *x)
 		return w.written;
 	/* Sealing the others needs other buffers, which may need frames. */
 	c.orders = 1u << ORDER_OTHER;
+	c.holder = true;
 	from = 0;
 	do {
 		n = choose(x, &c, &from, list, BATCH);
