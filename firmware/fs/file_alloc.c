@@ -181,7 +181,7 @@ static int zero_edges(struct exec *x, struct inode *inode, const struct range *r
 static int finish(struct exec *x, struct inode *inode, u32 mode, const struct range *r)
 {
 	struct ext4_inode *raw;
-	int err = inode_edit_times(x, inode, &raw);
+	int err = inode_edit_size(x, inode, &raw);
 
 	if (err)
 		return err;

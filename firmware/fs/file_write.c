@@ -185,6 +185,14 @@ static void unprepare(struct exec *x, struct wbatch *b)
 }
 
 /* ---- put */
+/* A page that has left the cache: the flusher may have it for a moment more. */
+static struct frame *wait_for_last(struct exec *x, struct frame *f)
+{
+	while (atomic_load_acquire(&f->pins) != 1)
+		plat_yield(x->plat);
+	return f;
+}
+
 static void put_flip(struct exec *x, struct inode *inode, struct wbatch *b, u32 i, struct cursor *c)
 {
 	struct wpage *p = &b->page[i];
@@ -193,9 +201,7 @@ static void put_flip(struct exec *x, struct inode *inode, struct wbatch *b, u32 
 
 	if (!p->fresh || p->cached)
 		page_drop(x, inode, index, index);
-	/* the flusher may have it for a moment more */
-	while (atomic_load_acquire(&spare->pins) != 1)
-		plat_yield(x->plat);
+	wait_for_last(x, spare);
 	page_add(x, inode, index, &f, page_block(p), true);
 	page_dirty(x, inode, f, page_block(p));
 	frame_unpin(x, f);
@@ -251,12 +257,38 @@ static void put_pages(struct exec *x, struct inode *inode, struct wbatch *b)
 	b->off = c.off;
 }
 
+/* Prepares what a write changes in the inode; *raw NULL: nothing. */
+static int edit_inode(struct exec *x, struct inode *inode, u64 end, u32 flags,
+		      struct ext4_inode **raw)
+{
+	const struct ext4_inode *now = inode_raw(x, inode);
+
+	*raw = NULL;
+	if (end > inode_size(now))
+		return inode_edit_size(x, inode, raw);
+	if (inode_times_fresh(x, now) &&
+	    !(flags & FS_WRITE_KILL_SUIDGID && now->i_mode & (EXT4_S_ISUID | EXT4_S_ISGID)))
+		return 0;
+	return inode_edit_times(x, inode, raw);
+}
+
+static void change_inode(struct exec *x, struct ext4_inode *raw, u64 end, u32 flags)
+{
+	if (!raw)
+		return;
+	if (end > inode_size(raw))
+		inode_set_size(raw, end);
+	inode_touch(x, raw, INODE_MTIME | INODE_CTIME);
+	if (flags & FS_WRITE_KILL_SUIDGID)
+		inode_kill_suid(raw);
+}
+
 static int write_batch(struct exec *x, struct inode *inode, struct wbatch *b, u32 flags)
 {
-	struct ext4_inode *raw = inode_raw(x, inode);
+	struct ext4_inode *raw;
 	int err;
 
-	b->old_size = inode_size(raw);
+	b->old_size = inode_size(inode_raw(x, inode));
 	b->npages = (u32)(((b->pos & (BLOCK_SIZE - 1)) + b->len + BLOCK_SIZE - 1) >> BLOCK_SHIFT);
 	if (b->npages > BATCH_PAGES)
 		cut(b, BATCH_PAGES);
@@ -265,18 +297,52 @@ static int write_batch(struct exec *x, struct inode *inode, struct wbatch *b, u3
 		return err;
 	err = prepare(x, inode, b);
 	if (!err)
-		err = inode_edit_times(x, inode, &raw);
+		err = edit_inode(x, inode, b->pos + b->len, flags, &raw);
 	if (err) {
 		unprepare(x, b);
 		return err;
 	}
 	put_pages(x, inode, b);
-	if (b->pos + b->len > b->old_size)
-		inode_set_size(raw, b->pos + b->len);
-	inode_touch(x, raw, INODE_MTIME | INODE_CTIME);
-	if (flags & FS_WRITE_KILL_SUIDGID)
-		inode_kill_suid(raw);
+	change_inode(x, raw, b->pos + b->len, flags);
 	return 0;
+}
+
+/* The everyday case the short way: one whole page over a mapped one inside the file, which nobody
+ * reads at this moment. 1: done, 0: not that case. */
+static int write_page(struct exec *x, struct inode *inode, u64 pos, u32 flags, struct fs_seg *seg)
+{
+	lblk_t index = (lblk_t)(pos >> BLOCK_SHIFT);
+	struct frame *old, *f;
+	struct ext4_inode *raw;
+	struct extent_map m;
+	int err;
+
+	if (pos & (BLOCK_SIZE - 1) || seg->offset || seg->len != BLOCK_SIZE ||
+	    pos + BLOCK_SIZE > inode_size(inode_raw(x, inode)))
+		return 0;
+	err = extent_lookup(x, inode, index, &m);
+	if (err || !m.pblk || m.unwritten)
+		return err;
+	old = page_find(x, inode, index);
+	if (!old)
+		return 0;
+	if (atomic_load(&old->pins) != 1) {
+		frame_unpin(x, old);
+		return 0;
+	}
+	err = edit_inode(x, inode, 0, flags, &raw);
+	if (err) {
+		frame_unpin(x, old);
+		return err;
+	}
+	f = frame_of(x, seg->frame);
+	page_drop(x, inode, index, index);
+	seg->frame = frame_no(x, wait_for_last(x, old));
+	page_add(x, inode, index, &f, m.pblk, true);
+	page_dirty(x, inode, f, m.pblk);
+	frame_unpin(x, f);
+	change_inode(x, raw, 0, flags);
+	return 1;
 }
 
 int file_check(const struct ext4_inode *raw)
@@ -308,7 +374,7 @@ static int write_check(struct exec *x, struct inode *inode, u64 pos, u32 flags, 
 int file_write(struct exec *x, struct inode *inode, u64 pos, u32 flags, struct fs_seg *segs,
 	       u32 nsegs, u32 *done)
 {
-	struct wbatch b = {.segs = segs};
+	struct wbatch b;
 	u32 len = 0, before, i;
 	int err;
 
@@ -321,6 +387,16 @@ int file_write(struct exec *x, struct inode *inode, u64 pos, u32 flags, struct f
 	err = write_check(x, inode, pos, flags, &len);
 	if (err)
 		return err;
+	if (nsegs == 1) {
+		err = write_page(x, inode, pos, flags, segs);
+		if (err > 0)
+			*done = len;
+		if (err)
+			return err > 0 ? 0 : err;
+	}
+	b.segs = segs;
+	b.seg = 0;
+	b.off = 0;
 	while (len) {
 		if (*done)
 			tx_restart(x);

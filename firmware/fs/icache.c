@@ -4,7 +4,9 @@
  *
  * Invariants
  *  I1. At most one slot is hashed for an inode number.
- *  I2. A slot goes from 0 pins to 1, into the hash and out of it, under icache_lock only.
+ *  I2. A slot goes into the hash and out of it under icache_lock only. Finding one needs no lock:
+ *      slots are type-stable, so a pin is taken first, and then it is seen whether the slot is
+ *      the wanted inode's. A slot whose pins are SLOT_FROZEN cannot be pinned.
  *  I3. A slot with pins, with its lock held, or on the orphan list is not reused.
  *  I4. The bytes of an inode are checked once, when its slot is loaded.
  *
@@ -18,6 +20,9 @@
 #include "fs/csum.h"
 #include "fs/extent.h"
 #include "fs/inode.h"
+
+#define SLOT_FROZEN 0x80000000u /* in pins: free, or being emptied */
+#define CHAIN_MAX 32u           /* slots looked at without the lock */
 
 static inline struct inode *slot_at(const struct exec *x, ref_t ref)
 {
@@ -121,7 +126,21 @@ static bool slot_reusable(const struct inode *inode)
 	       !atomic_load(&inode->lock) && !(inode->flags & INODE_ORPHAN);
 }
 
-/* The next slot that can be reused; preferably one without cached pages. NULL: all are in use. */
+static bool slot_freeze(struct inode *inode)
+{
+	u32 pins = 0;
+
+	if (!atomic_cas(&inode->pins, &pins, SLOT_FROZEN))
+		return false;
+	/* what it was reusable for may have changed before */
+	if (!atomic_load(&inode->lock) && !(inode->flags & INODE_ORPHAN))
+		return true;
+	atomic_store_release(&inode->pins, 0);
+	return false;
+}
+
+/* The next slot that can be reused, frozen; preferably one without cached pages. NULL: all are in
+ * use. */
 static struct inode *clock_victim(struct exec *x)
 {
 	struct fs *fs = fs_of(x);
@@ -138,14 +157,14 @@ static struct inode *clock_victim(struct exec *x)
 			inode->referenced = 0;
 			continue;
 		}
-		if (!atomic_load(&inode->npages)) {
+		if (atomic_load(&inode->npages)) {
+			with_pages = with_pages ? with_pages : inode;
+		} else if (slot_freeze(inode)) {
 			atomic_store(&fs->clock_hand, hand);
 			return inode;
 		}
-		if (!with_pages)
-			with_pages = inode;
 	}
-	return with_pages;
+	return with_pages && slot_freeze(with_pages) ? with_pages : NULL;
 }
 
 /* ---- taking a slot */
@@ -187,6 +206,8 @@ static int slot_reclaim(struct exec *x)
 	itable = inode->itable;
 	if (!atomic_load(&inode->npages)) {
 		err = slot_strip(x, inode);
+		if (err)
+			atomic_store_release(&inode->pins, 0);
 		icache_unlock(x);
 		if (!err)
 			slot_drop_itable(x, itable);
@@ -200,6 +221,10 @@ static int slot_reclaim(struct exec *x)
 	page_drop(x, inode, 0, ~0u);
 	icache_lock(x);
 	err = slot_strip(x, inode);
+	if (err) {
+		atomic_store(&inode->state, INODE_READY);
+		atomic_store_release(&inode->pins, 0);
+	}
 	icache_unlock(x);
 	plat_wake(x->plat, &inode->state);
 	if (!err)
@@ -221,14 +246,18 @@ static int slot_take(struct exec *x, ino_no_t ino, u32 state, struct inode **out
 	if (err)
 		goto out;
 	fs->inode_free = inode->free_next;
-	/* not the lock: it may still be held by the tx that made the slot's last inode dead */
-	memset(&inode->ino, 0, sizeof(*inode) - offsetof(struct inode, ino));
+	/* not the lock: it may still be held by the tx that made the slot's last inode dead; and
+	 * the pins stay frozen */
+	inode->flags = 0;
+	inode->generation = 0;
+	memset(&inode->opens, 0, sizeof(*inode) - offsetof(struct inode, opens));
 	inode->ino = ino;
-	inode->pins = 1;
 	inode->referenced = 1;
 	inode->unsynced = 1;
 	inode->state = state;
 	err = hash_insert(x, inode);
+	if (!err)
+		atomic_store_release(&inode->pins, 1);
 out:
 	if (err)
 		tx_mini_abort(x, mark);
@@ -314,8 +343,8 @@ static int inode_load(struct exec *x, struct inode *inode, const struct want *wa
 	return inode_check(x, inode, want);
 }
 
-/* Ends the life of a slot whose last pin is the caller's. */
-static void slot_free_last(struct exec *x, struct inode *inode)
+/* Ends the life of an unhashed slot that the caller has frozen. */
+static void slot_free(struct exec *x, struct inode *inode)
 {
 	fno_t itable = inode->itable;
 	int err;
@@ -323,12 +352,40 @@ static void slot_free_last(struct exec *x, struct inode *inode)
 	if (atomic_load(&inode->npages))
 		page_drop(x, inode, 0, ~0u);
 	icache_lock(x);
-	atomic_store(&inode->pins, 0);
 	err = slot_strip(x, inode);
 	icache_unlock(x);
-	plat_wake(x->plat, &inode->state);
 	if (!err)
 		slot_drop_itable(x, itable);
+}
+
+/* Without the lock: the slot, pinned and ready, or NULL when it is not to be had so. */
+static struct inode *slot_get_fast(struct exec *x, ino_no_t ino)
+{
+	ref_t ref = atomic_load_acquire(hash_head(x, ino));
+	struct inode *inode;
+	u32 pins, n;
+
+	for (n = 0; ref && n < CHAIN_MAX; n++) {
+		inode = slot_at(x, ref);
+		if (atomic_load(&inode->ino) == ino)
+			break;
+		ref = atomic_load_acquire(&inode->hash_next);
+	}
+	if (!ref || n == CHAIN_MAX)
+		return NULL;
+	pins = atomic_load(&inode->pins);
+	do {
+		if (pins & SLOT_FROZEN)
+			return NULL;
+	} while (!atomic_cas(&inode->pins, &pins, pins + 1));
+	/* it may have become another's before it was pinned, not after */
+	if (atomic_load(&inode->ino) == ino && atomic_load_acquire(&inode->state) == INODE_READY) {
+		if (!atomic_load(&inode->referenced))
+			atomic_store(&inode->referenced, 1);
+		return inode;
+	}
+	inode_put(x, inode);
+	return NULL;
 }
 
 /* The hashed slot, pinned, ready; NULL when there is none, and then the lock is still held. */
@@ -343,9 +400,9 @@ static struct inode *slot_get(struct exec *x, ino_no_t ino)
 		if (!inode)
 			return NULL;
 		state = inode->state;
-		if (state == INODE_READY) {
+		if (state == INODE_READY && !(atomic_load(&inode->pins) & SLOT_FROZEN)) {
 			atomic_add(&inode->pins, 1);
-			inode->referenced = 1;
+			atomic_store(&inode->referenced, 1);
 			icache_unlock(x);
 			return inode;
 		}
@@ -356,10 +413,10 @@ static struct inode *slot_get(struct exec *x, ino_no_t ino)
 
 static int inode_get_want(struct exec *x, ino_no_t ino, const struct want *want, struct inode **out)
 {
-	struct inode *inode;
+	struct inode *inode = slot_get_fast(x, ino);
 	int err;
 
-	while (!(inode = slot_get(x, ino))) {
+	while (!inode && !(inode = slot_get(x, ino))) {
 		if (fs_of(x)->inode_free) {
 			err = slot_take(x, ino, INODE_LOADING, &inode);
 			icache_unlock(x);
@@ -367,7 +424,9 @@ static int inode_get_want(struct exec *x, ino_no_t ino, const struct want *want,
 				return err;
 			err = inode_load(x, inode, want);
 			if (err) {
-				slot_free_last(x, inode);
+				inode_unhash(x, inode);
+				plat_wake(x->plat, &inode->state);
+				inode_put(x, inode);
 				return err;
 			}
 			atomic_store_release(&inode->state, INODE_READY);
@@ -455,11 +514,12 @@ int inode_slot_new(struct exec *x, ino_no_t ino, struct inode **out)
 		inode_unhash(x, inode);
 		inode_put(x, inode);
 	}
-	err = slot_take(x, ino, INODE_READY, &inode);
+	err = slot_take(x, ino, INODE_LOADING, &inode);
 	if (!err) {
 		inode->itable = frame_no(x, f);
 		inode->itable_offset = offset;
 		inode->flags = INODE_NEW;
+		atomic_store_release(&inode->state, INODE_READY);
 	}
 	icache_unlock(x);
 out:
@@ -505,7 +565,7 @@ void inode_put(struct exec *x, struct inode *inode)
 	u32 pins = atomic_load_acquire(&inode->pins);
 
 	for (;;) {
-		if (pins == 1 && inode->state == INODE_READY) {
+		if (pins == 1 && atomic_load_acquire(&inode->state) == INODE_READY) {
 			/* nobody else has it: what it says now is what others left */
 			if (inode->flags & INODE_NEW) {
 				inode_unhash(x, inode);
@@ -523,8 +583,10 @@ void inode_put(struct exec *x, struct inode *inode)
 					 err);
 			}
 		}
-		if (pins == 1 && inode->state == INODE_UNHASHED) {
-			slot_free_last(x, inode);
+		if (pins == 1 && atomic_load_acquire(&inode->state) == INODE_UNHASHED) {
+			if (!atomic_cas(&inode->pins, &pins, SLOT_FROZEN))
+				continue;
+			slot_free(x, inode);
 			return;
 		}
 		if (atomic_cas(&inode->pins, &pins, pins - 1))
@@ -544,6 +606,7 @@ static void slots_init(struct exec *x)
 		struct inode *inode = slot_nth(x, i);
 
 		memset(inode, 0, sizeof(*inode));
+		inode->pins = SLOT_FROZEN;
 		inode->free_next = fs->inode_free;
 		fs->inode_free = exec_ref(x, inode);
 	}

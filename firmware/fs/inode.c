@@ -215,22 +215,43 @@ int inode_edit(struct exec *x, struct inode *inode, struct ext4_inode **out)
 int inode_edit_times(struct exec *x, struct inode *inode, struct ext4_inode **out)
 {
 	struct ext4_inode *raw = inode_raw(x, inode);
-	u32 end = min_of(128u + raw->i_extra_isize, offsetof(struct ext4_inode, i_crtime));
 	int err;
 
 	err = buf_edit(x, frame_of(x, inode->itable));
-	if (!err) /* mode, size, atime, ctime, mtime */
+	if (!err) /* mode, lower size, atime, ctime, mtime */
 		err = tx_save(x, raw, offsetof(struct ext4_inode, i_dtime));
-	if (!err)
-		err = tx_save(x, &raw->i_size_high, 4);
-	if (!err && end > 128)
-		err = tx_save(x, (u8 *)raw + 128, end - 128);
+	if (!err && has_field(raw, offsetof(struct ext4_inode, i_crtime)))
+		err = tx_save(x, &raw->i_ctime_extra,
+			      offsetof(struct ext4_inode, i_crtime) -
+				      offsetof(struct ext4_inode, i_ctime_extra));
+	else if (!err)
+		err = tx_save(x, &raw->i_extra_isize, fs_of(x)->inode_size - 128);
 	if (err)
 		return err;
 	inode_dirty_csum(x, inode);
 	atomic_store(&inode->unsynced, 1);
 	*out = raw;
 	return 0;
+}
+
+int inode_edit_size(struct exec *x, struct inode *inode, struct ext4_inode **out)
+{
+	int err = inode_edit_times(x, inode, out);
+
+	return err ? err : tx_save(x, &inode_raw(x, inode)->i_size_high, 4);
+}
+
+bool inode_times_fresh(struct exec *x, const struct ext4_inode *raw)
+{
+	struct plat_time t;
+
+	if (raw->i_mtime != (u32)x->now.sec || raw->i_ctime != raw->i_mtime)
+		return false;
+	if (!has_field(raw, offsetof(struct ext4_inode, i_atime_extra)) ||
+	    raw->i_ctime_extra != raw->i_mtime_extra)
+		return false;
+	t = inode_get_time(raw->i_mtime, raw->i_mtime_extra);
+	return t.sec == x->now.sec && x->now.nsec - t.nsec < TIME_GRAIN_NS;
 }
 
 int inode_link_add(struct exec *x, struct inode *inode, s32 delta)

@@ -31,7 +31,7 @@ struct inode {             /* 192 bytes */
 	ino_no_t ino;      /* [icache_lock; immutable while pinned] 0: slot is free */
 	u32 generation;    /* [same] */
 	u32 flags;         /* [inode lock] INODE_* */
-	u32 pins;          /* atomic, 0 to 1 under icache_lock: users, plus 1 while opens > 0 */
+	u32 pins;          /* atomic: users, plus 1 while opens > 0; frozen when free */
 	u32 opens;         /* [inode lock] */
 	fno_t itable;      /* [immutable while pinned] buffer, pinned */
 	u32 itable_offset; /* [immutable while pinned] of the inode in it */
