@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The thin C++ shell around the verilated device.
 #include "Vsim_top.h"
+#include "Vsim_top___024root.h"
 #include "verilated.h"
 #ifdef SIM_TRACE
 #include "verilated_fst_c.h"
@@ -104,6 +105,16 @@ void model_pins(struct model *m, struct pins *p)
 
 void model_eval(struct model *m)
 {
+	m->top->eval();
+}
+
+// The model remembers the level of each clock at its last evaluation; forget_clocks.h, made from
+// its header, has an assignment for each of them.
+void model_edge(struct model *m)
+{
+	Vsim_top___024root *r = m->top->rootp;
+
+#include "forget_clocks.h"
 	m->top->eval();
 }
 

@@ -34,6 +34,13 @@ void model_pins(struct model *model, struct pins *pins);
 
 void model_eval(struct model *model);
 
+/*
+ * A rising edge of the clocks whose pins are 1, and only that: as if all of them had been 0, and
+ * the model evaluated, before. Nothing in the device waits for a falling edge, so this halves the
+ * calls.
+ */
+void model_edge(struct model *model);
+
 /* A failed assertion or $finish in the model has ended it. */
 bool model_finished(const struct model *model);
 

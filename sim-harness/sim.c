@@ -125,11 +125,23 @@ static void look(struct sim *sim)
 
 static void attend(struct sim *sim);
 
-static void edge(struct sim *sim, uint64_t ps)
+/* The clocks that are up rise. A trace wants to see them fall as well. */
+static void rise(struct sim *sim, uint64_t ps)
 {
-	model_eval(sim->model);
-	if (model_config.trace)
+	if (model_config.trace) {
+		model_eval(sim->model);
 		model_trace(sim->model, ps);
+	} else {
+		model_edge(sim->model);
+	}
+}
+
+static void fall(struct sim *sim, uint64_t ps)
+{
+	if (model_config.trace) {
+		model_eval(sim->model);
+		model_trace(sim->model, ps);
+	}
 }
 
 /*
@@ -158,7 +170,7 @@ static void cycle_tied(struct sim *sim)
 	*sim->pins.link_active = sim->active;
 	*sim->pins.link_clk = ticking(sim);
 	*sim->pins.clk = 1;
-	edge(sim, ps);
+	rise(sim, ps);
 	sim->cycle++;
 	look(sim);
 	if (sim->active)
@@ -167,20 +179,25 @@ static void cycle_tied(struct sim *sim)
 		attend(sim);
 	*sim->pins.clk = 0;
 	*sim->pins.link_clk = 0;
-	edge(sim, ps + 500000000000ull / model_config.clock_hz);
+	fall(sim, ps + 500000000000ull / model_config.clock_hz);
 }
 
 /* Up to the next rising edge of the device clock, with link clocks of their own. */
 static void cycle_untied(struct sim *sim)
 {
-	uint16_t risen;
+	uint16_t risen, up;
 
 	do {
 		risen = clocks_step(&sim->clocks) & sim->clocks.level;
+		/* Without falls a clock is up only when it rises. */
+		up = model_config.trace ? sim->clocks.level : risen;
 		*sim->pins.link_active = sim->active;
-		*sim->pins.clk = sim->clocks.level >> CLOCKS_DEVICE;
-		*sim->pins.link_clk = (uint8_t)sim->clocks.level;
-		edge(sim, sim->clocks.now);
+		*sim->pins.clk = up >> CLOCKS_DEVICE;
+		*sim->pins.link_clk = (uint8_t)up;
+		if (risen)
+			rise(sim, sim->clocks.now);
+		else
+			fall(sim, sim->clocks.now);
 		if (risen >> CLOCKS_DEVICE) {
 			sim->cycle++;
 			look(sim);

@@ -48,6 +48,8 @@ $(SIM_DIR)/%/model.a: $(SIM_DIR)/%/Vsim_top.mk
 		OPT_GLOBAL='$(SIM_CXX_FLAGS)' Vsim_top__ALL.a verilated.o verilated_dpi.o \
 		verilated_threads.o $(if $(filter trace,$*),verilated_fst_c.o) > $(@D)/compile.log 2>&1 || \
 		{ tail -30 $(@D)/compile.log; exit 1; }
+	grep -o '__Vtrigrprev__TOP__[A-Za-z0-9_]*clk[A-Za-z0-9_]*' $(@D)/Vsim_top___024root.h | sort -u | \
+		sed 's/.*/r->& = 0;/' > $(@D)/forget_clocks.h && test -s $(@D)/forget_clocks.h
 	cp $(@D)/Vsim_top__ALL.a $@ && ar rs $@ $(@D)/verilated*.o
 
 SIM_CXX = $(CXX) -std=gnu++17 -g -Wall -Wextra -Werror $(SIM_CXX_FLAGS) -isystem $(SIM_SHARE) \

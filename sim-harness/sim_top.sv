@@ -77,8 +77,11 @@ module sim_top #(
     logic [31:0] cmd_addr_q, cmd_len_q, wdata_q;
     bit          t_up, t_cmd_valid, t_cmd_write, t_wvalid, t_rready;
     int          t_cmd_addr, t_cmd_len, t_wdata;
+    logic        link_clk;
 
-    always_ff @(posedge link_clk_i[p]) begin
+    assign link_clk = link_clk_i[p];
+
+    always_ff @(posedge link_clk) begin
       // verilator lint_off BLKSEQ
       rst_nq2 <= rst_nq;
       if (!rst_nq) begin
