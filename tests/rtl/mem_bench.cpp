@@ -230,11 +230,14 @@ void offsets_past_the_end_read_zero_and_ignore_writes(world &w)
 
 void write_then_read_of_another_master_sees_it(world &w)
 {
-	for (int i = 0; i < 200; i++) {
-		uint32_t len = 1 + w.rnd.below(4), at = w.rnd.below(16) * 4;
+	for (int i = 0; i < 400; i++) {
+		uint32_t len = 1 + w.rnd.below(64), at = w.rnd.below(16) * 4;
+		uint32_t from = w.rnd.chance(50) ? 0 : len - 1; /* the last word, which is the latest */
 
 		w.post_write(i % MASTERS, at, len, true);
-		w.post_read((i + 1) % MASTERS, at, len);
+		for (uint32_t k = w.rnd.below(3); k; k--)
+			w.step();
+		w.post_read((i + 1) % MASTERS, at + from * 4, len - from);
 		if (i % 3 == 0)
 			w.drain(1000);
 	}

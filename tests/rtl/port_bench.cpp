@@ -217,6 +217,39 @@ void host_interrupt_is_level_and_clears(world &w)
 	w.wb_write(0, D_STATUS, 0);
 }
 
+/* Whatever else the host writes meanwhile, the core hears of every move of SQ_TAIL, with the value. */
+void no_doorbell_is_lost(world &w)
+{
+	uint32_t tail = 0, seen = 0, head = 0, beat = 0;
+
+	w.wb_write(0, D_EVENT_ENABLE, EVENT_DOORBELL);
+	for (int i = 0; i < 150 && case_failure.empty(); i++) {
+		for (uint32_t k = w.rnd.below(4); k; k--)
+			w.post(0, true, H_HEARTBEAT, 1, {++beat});
+		for (uint32_t k = 1 + w.rnd.below(2); k; k--)
+			w.post(0, true, H_SQ_TAIL, 1, {tail = (tail + 1) & 0xFFFF});
+		for (uint32_t k = w.rnd.below(4); k; k--)
+			w.post(0, true, H_CQ_HEAD, 1, {head = (head + 1) & 0xFFFF});
+		if (w.rnd.chance(20)) { /* all of them in one burst */
+			tail = (tail + 1) & 0xFFFF;
+			head = (head + 1) & 0xFFFF;
+			w.post(0, true, H_SQ_TAIL, 7, {tail, 0, 0, head, 0, 0, ++beat});
+		}
+		w.run(w.rnd.below(60));
+		while (seen != tail && case_failure.empty()) {
+			if (!w.run_until([&] { return w.dut->irq_o & 1; }, "doorbell", 400))
+				break;
+			w.wb_write(0, D_EVENT, EVENT_DOORBELL);
+			seen = w.wb_read(0, D_SQ_TAIL);
+		}
+	}
+	w.run_until([&] { return w.quiet(0); }, "writes", 1000);
+	w.run(60);
+	expect(w.wb_read(0, D_CQ_HEAD) == head, "last CQ_HEAD");
+	expect(w.wb_read(0, D_HEARTBEAT) == beat, "last HEARTBEAT");
+	expect(w.read32(0, H_DENIED) == 0, "DENIED");
+}
+
 /* Every completion raises the interrupt again although the host clears it at random moments. */
 void no_completion_is_lost(world &w)
 {
@@ -498,24 +531,28 @@ void slot_changes_hold_under_fire(world &w)
 {
 	watcher watch(w);
 	uint32_t mapped[4] = {};
-	bool writable[4] = {};
 	uint64_t slowest = 0;
 	int bursts = 0;
 
+	/* at times others keep memory busy, so that commands wait after they have been translated, at
+	 * others two commands of this port are under way */
+	map_slot(w, 1, 0, RO | 90);
+	w.dut->x_len_i = 64;
 	w.read_stall[0] = 25;
 	w.write_stall[0] = 10;
-	for (int i = 0; i < 400 && case_failure.empty(); i++) {
+	for (int i = 0; i < 1000 && case_failure.empty(); i++) {
 		uint32_t s = w.rnd.below(4), frame = 0;
-		bool map = w.rnd.chance(80), rw = w.rnd.chance(50);
+		bool map = w.rnd.chance(80), rw = w.rnd.chance(50), busy = i / 100 % 2;
 
+		w.dut->x_valid_i = busy;
 		while (w.rnd.chance(60) && bursts < 100000) {
 			bool write = w.rnd.chance(50);
-			uint32_t len = 1 + w.rnd.below(300), at = w.rnd.below(1024);
+			uint32_t len = 1 + w.rnd.below(i % 2 ? 64 : 300), at = w.rnd.below(1024);
 
 			w.post(0, write, slot_addr(w.rnd.below(4), at), len,
 			       write ? random_words(w, len) : words());
 			bursts++;
-			if (w.rnd.chance(30)) /* traffic of another port makes commands wait */
+			if (busy && w.rnd.chance(30))
 				w.post(1, false, slot_addr(0), 1024);
 		}
 		if (map) {
@@ -530,14 +567,37 @@ void slot_changes_hold_under_fire(world &w)
 		if (mapped[s])
 			watch.allow[mapped[s]] = 0;
 		mapped[s] = map ? frame : 0;
-		writable[s] = rw;
 		w.run(w.rnd.below(60));
 	}
 	w.run_until([&] { return w.links_quiet(); }, "traffic", 2000000);
+	w.dut->x_valid_i = 0;
 	expect(watch.words_moved > 3000, "only %llu words moved", (unsigned long long)watch.words_moved);
 	/* two chunks of its own and what the others have accepted before each */
 	expect(slowest <= 600, "a slot write took %llu cycles", (unsigned long long)slowest);
-	(void)writable;
+}
+
+/* One command moves, the next one, for another slot, has been taken: its slot's change waits for it. */
+void slot_change_waits_for_a_command_taken(world &w)
+{
+	int met = 0;
+
+	for (int i = 0; i < 40 && case_failure.empty(); i++) {
+		watcher watch(w);
+
+		map_slot(w, 0, 0, RO | 100);
+		map_slot(w, 0, 1, RO | 101);
+		watch.allow[100] = watch.allow[101] = 1;
+		w.post(0, false, slot_addr(0), 64);
+		w.post(0, false, slot_addr(1), 64);
+		w.run_until([&] { return watch.moves.size() == 2 || w.quiet(0); }, "commands", 4000);
+		if (watch.moves.size() == 2)
+			met++;
+		w.run(w.rnd.below(30));
+		w.wb_write(0, D_SLOT_TABLE + 4, 0);
+		watch.allow[101] = 0;
+		w.run_until([&] { return w.quiet(0); }, "reads", 4000);
+	}
+	expect(met > 20, "two commands under way in %d rounds only", met);
 }
 
 /* The host begins a burst and then neither gives nor takes data. */
@@ -794,6 +854,7 @@ const port_case cases[] = {
 	CASE(registers_read_as_specified, false),
 	CASE(events_reach_the_core, false),
 	CASE(host_interrupt_is_level_and_clears, false),
+	CASE(no_doorbell_is_lost, false),
 	CASE(no_completion_is_lost, false),
 	CASE(messages_are_complete_when_announced, false),
 	CASE(ring_ram_takes_bytes_of_the_core, false),
@@ -802,6 +863,7 @@ const port_case cases[] = {
 	CASE(denied_bursts_count_once_and_change_nothing, false),
 	CASE(slot_table_reads_back, false),
 	CASE(slot_changes_hold_under_fire, false),
+	CASE(slot_change_waits_for_a_command_taken, true),
 	CASE(stalled_host_holds_up_nobody, false),
 	CASE(fence_cuts_bursts_at_once, false),
 	CASE(link_loss_leaves_a_working_device, false),
