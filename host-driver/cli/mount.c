@@ -96,8 +96,8 @@ static void on_ready(void *user, int error)
 	    status_socket_open(mounted->server, mounted->options.link, mounted->dir, major, minor,
 			       &mounted->status))
 		report(LOG_WARNING, "mpdisk status will not know about %s", mounted->dir);
-	report(LOG_INFO, "%s is mounted on %s", mounted->options.link, mounted->dir);
 	tell_parent(mounted, 0);
+	report(LOG_INFO, "%s is mounted on %s", mounted->options.link, mounted->dir);
 }
 
 /* As an ordinary user only fusermount3 may unmount. */

@@ -82,7 +82,7 @@ start_device() {
 		start_local "$image"
 		return
 	fi
-	"$SIM" --image "$image" --dir "$RUN/dev" --ports "$PORTS" "$@" \
+	"$SIM" --boot "$BUILD/firmware/firmware.hex" --image "$image" --dir "$RUN/dev" --ports "$PORTS" "$@" \
 		</dev/null >"$RUN/device.log" 2>&1 &
 	DEVICE_PID=$!
 	echo "$DEVICE_PID" >"$RUN/device.pid"

@@ -20,7 +20,7 @@ $(SYSTEM_PROGRAMS): $(SYSTEM_BUILD)/%: tests/system/%.c
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS_BASE) -o $@ $<
 
-all: $(SYSTEM_PROGRAMS)
+all: $(SYSTEM_PROGRAMS) $(BUILD)/firmware/firmware.hex $(BUILD)/host/mpdisk-native
 
 LINT_C += tests/unit/port_client_test.c tests/system/coherence.c tests/system/append.c
 
