@@ -9,13 +9,13 @@ FW_SOURCES := $(FW_CORE) $(wildcard firmware/platform/soc/*.[cS] firmware/boot/*
 FW_OBJECTS := $(patsubst firmware/%,$(FW_BUILD)/obj/%.o,$(FW_SOURCES))
 
 FW_CC := riscv64-unknown-elf-gcc
-FW_OPT ?= -Os
+FW_OPT ?= -O2
 FW_FLAGS := --specs=picolibc.specs -misa-spec=2.2 -march=rv32imc -mabi=ilp32 -std=gnu11 $(FW_OPT) -g \
 	-Wall -Wextra -Werror -Wmissing-prototypes -Wvla -Wshadow -ffunction-sections -fdata-sections \
 	-fno-common -fno-strict-aliasing -DMPDISK_SINGLE_HART -Ifirmware
 FW_LIMIT := 196608 # bytes of text and data: 192 KiB
 
-$(FW_BUILD)/obj/%.o: firmware/%
+$(FW_BUILD)/obj/%.o: firmware/% firmware/firmware.mk
 	@mkdir -p $(@D)
 	$(FW_CC) $(FW_FLAGS) -MMD -MP -c -o $@ $<
 
