@@ -71,6 +71,8 @@ static const char *const kind_names[KINDS] = {
 
 static unsigned int hosts;
 static const char *roots[HOSTS_MAX];
+static int dirs[HOSTS_MAX]; /* open, of roots */
+static unsigned int looker; /* the host that looks in this round; HOSTS_MAX: all */
 static struct file files[NAMES];
 static unsigned long checks[KINDS], failures[KINDS], all_failures;
 static enum kind now;
@@ -105,22 +107,19 @@ static void fail(unsigned int host, const char *format, ...)
 			fail(host, __VA_ARGS__);                                                   \
 	} while (0)
 
-/* The name as the host sees it. Several results stay valid at a time. */
-static const char *path(unsigned int host, const char *format, ...)
-	__attribute__((format(printf, 2, 3)));
-
-static const char *path(unsigned int host, const char *format, ...)
+static const char *name_of(unsigned int name)
 {
-	static char buffers[8][4200];
+	static char names[4][16];
 	static unsigned int next;
-	char *buffer = buffers[next++ % 8];
-	int n = snprintf(buffer, sizeof(buffers[0]), "%s/", roots[host]);
-	va_list args;
+	char *buffer = names[next++ % 4];
 
-	va_start(args, format);
-	vsnprintf(buffer + n, sizeof(buffers[0]) - (size_t)n, format, args);
-	va_end(args);
+	snprintf(buffer, sizeof(names[0]), "f%u", name);
 	return buffer;
+}
+
+static bool looks(unsigned int host, unsigned int actor)
+{
+	return host != actor && (looker == HOSTS_MAX || host == looker);
 }
 
 static const char *errno_name(int error)
@@ -131,7 +130,7 @@ static const char *errno_name(int error)
 static void expect_gone(unsigned int host, const char *name)
 {
 	struct stat st;
-	int r = stat(name, &st);
+	int r = fstatat(dirs[host], name, &st, 0);
 
 	EXPECT(host, r < 0 && errno == ENOENT, "%s is still there (%s)", name,
 	       r < 0 ? errno_name(errno) : "success");
@@ -153,7 +152,7 @@ static void expect_attributes(unsigned int host, const char *what, const struct 
 static void expect_name(unsigned int host, const char *name, const struct file *file)
 {
 	struct stat st;
-	int r = stat(name, &st);
+	int r = fstatat(dirs[host], name, &st, 0);
 
 	EXPECT(host, r == 0, "stat %s: %s", name, errno_name(errno));
 	if (r == 0)
@@ -242,13 +241,23 @@ static void close_everywhere(struct file *file)
 		file->fds[host] = -1;
 }
 
-static void open_everywhere(struct file *file, unsigned int name)
+/* Whoever acts or looks has the file open before anything happens. */
+static void open_where_needed(unsigned int actor, unsigned int name)
 {
+	struct file *file = &files[name];
 	unsigned int host;
 
-	for (host = 0; host < hosts; host++)
-		if (file->fds[host] < 0)
-			MUST(file->fds[host] = open(path(host, "f%u", name), O_RDWR));
+	for (host = 0; host < hosts && file->exists; host++)
+		if (file->fds[host] < 0 && (host == actor || looks(host, actor)))
+			MUST(file->fds[host] = openat(dirs[host], name_of(name), O_RDWR));
+}
+
+static void truncate_by_name(unsigned int actor, unsigned int name, size_t size)
+{
+	char path[4200];
+
+	snprintf(path, sizeof(path), "%s/%s", roots[actor], name_of(name));
+	MUST(truncate(path, (off_t)size));
 }
 
 static void create_file(unsigned int actor, unsigned int name)
@@ -259,9 +268,9 @@ static void create_file(unsigned int actor, unsigned int name)
 	int fd;
 
 	for (host = 0; host < hosts; host++)
-		if (host != actor)
-			expect_gone(host, path(host, "f%u", name));
-	MUST(fd = open(path(actor, "f%u", name), O_RDWR | O_CREAT | O_EXCL, 0640));
+		if (looks(host, actor))
+			expect_gone(host, name_of(name));
+	MUST(fd = openat(dirs[actor], name_of(name), O_RDWR | O_CREAT | O_EXCL, 0640));
 	MUST(fchmod(fd, 0640));
 	MUST(fstat(fd, &st));
 	file->exists = true;
@@ -271,9 +280,8 @@ static void create_file(unsigned int actor, unsigned int name)
 	file->ino = st.st_ino;
 	file->fds[actor] = fd;
 	for (host = 0; host < hosts; host++)
-		if (host != actor)
-			expect_name(host, path(host, "f%u", name), file);
-	open_everywhere(file, name);
+		if (looks(host, actor))
+			expect_name(host, name_of(name), file);
 }
 
 static void do_write(unsigned int actor, unsigned int name, bool by_path)
@@ -284,10 +292,10 @@ static void do_write(unsigned int actor, unsigned int name, bool by_path)
 	size_t at, len;
 
 	if (by_path)
-		MUST(fd = open(path(actor, "f%u", name), O_WRONLY));
+		MUST(fd = openat(dirs[actor], name_of(name), O_WRONLY));
 	at = change_content(fd, file, &len);
 	for (host = 0; host < hosts; host++)
-		if (host != actor)
+		if (looks(host, actor))
 			expect_open_file(host, file, at, len);
 	if (by_path)
 		close(fd);
@@ -302,12 +310,12 @@ static void do_truncate(unsigned int actor, unsigned int name)
 	if (rnd(2))
 		MUST(ftruncate(file->fds[actor], (off_t)size));
 	else
-		MUST(truncate(path(actor, "f%u", name), (off_t)size));
+		truncate_by_name(actor, name, size);
 	if (size > old)
 		memset(file->content + old, 0, size - old);
 	file->size = size;
 	for (host = 0; host < hosts; host++)
-		if (host != actor)
+		if (looks(host, actor))
 			expect_open_file(host, file, size > 100 ? size - 100 : 0, 300);
 }
 
@@ -318,20 +326,22 @@ static void do_rename(unsigned int actor, unsigned int from, unsigned int to)
 	unsigned int host;
 
 	for (host = 0; host < hosts; host++) {
-		expect_name(host, path(host, "f%u", from), &files[from]);
+		if (!looks(host, actor))
+			continue;
+		expect_name(host, name_of(from), &files[from]);
 		if (old.exists)
-			expect_name(host, path(host, "f%u", to), &old);
+			expect_name(host, name_of(to), &old);
 	}
-	MUST(rename(path(actor, "f%u", from), path(actor, "f%u", to)));
+	MUST(renameat(dirs[actor], name_of(from), dirs[actor], name_of(to)));
 	files[to] = files[from];
 	files[from] = (struct file){.content = old.content};
 	memset(files[from].fds, 0xff, sizeof(files[from].fds));
 	old.links = 0;
 	for (host = 0; host < hosts; host++) {
-		if (host == actor)
+		if (!looks(host, actor))
 			continue;
-		expect_gone(host, path(host, "f%u", from));
-		expect_name(host, path(host, "f%u", to), &files[to]);
+		expect_gone(host, name_of(from));
+		expect_name(host, name_of(to), &files[to]);
 		expect_open_file(host, &files[to], 0, 100);
 		if (old.exists)
 			expect_open_file(host, &old, 0, 100);
@@ -346,14 +356,15 @@ static void do_unlink(unsigned int actor, unsigned int name)
 	unsigned int host;
 
 	for (host = 0; host < hosts; host++)
-		expect_name(host, path(host, "f%u", name), file);
-	MUST(unlink(path(actor, "f%u", name)));
+		if (looks(host, actor))
+			expect_name(host, name_of(name), file);
+	MUST(unlinkat(dirs[actor], name_of(name), 0));
 	file->links = 0;
 	for (host = 0; host < hosts; host++) {
-		if (host == actor)
+		if (!looks(host, actor))
 			continue;
-		expect_gone(host, path(host, "f%u", name));
-		EXPECT(host, open(path(host, "f%u", name), O_RDONLY) < 0 && errno == ENOENT,
+		expect_gone(host, name_of(name));
+		EXPECT(host, openat(dirs[host], name_of(name), O_RDONLY) < 0 && errno == ENOENT,
 		       "a removed file can be opened");
 		expect_open_file(host, file, file->size / 2, 100);
 	}
@@ -367,20 +378,20 @@ static void do_link(unsigned int actor, unsigned int name)
 	const unsigned int other = rnd(hosts);
 	unsigned int host;
 
-	MUST(link(path(actor, "f%u", name), path(actor, "second")));
+	MUST(linkat(dirs[actor], name_of(name), dirs[actor], "second", 0));
 	file->links++;
 	for (host = 0; host < hosts; host++) {
-		if (host == actor)
+		if (!looks(host, actor))
 			continue;
-		expect_name(host, path(host, "second"), file);
+		expect_name(host, "second", file);
 		expect_open_file(host, file, 0, 10);
 	}
-	MUST(unlink(path(other, "second")));
+	MUST(unlinkat(dirs[other], "second", 0));
 	file->links--;
 	for (host = 0; host < hosts; host++) {
-		if (host == other)
+		if (host == other || file->fds[host] < 0)
 			continue;
-		expect_gone(host, path(host, "second"));
+		expect_gone(host, "second");
 		expect_open_file(host, file, 0, 10);
 	}
 }
@@ -394,10 +405,10 @@ static void do_chmod(unsigned int actor, unsigned int name)
 	struct stat st;
 
 	file->mode = rnd(512) | 0600;
-	MUST(chmod(path(actor, "f%u", name), file->mode));
+	MUST(fchmodat(dirs[actor], name_of(name), file->mode, 0));
 	MUST(futimens(file->fds[actor], times));
 	for (host = 0; host < hosts; host++) {
-		if (host == actor)
+		if (!looks(host, actor))
 			continue;
 		MUST(fstat(file->fds[host], &st));
 		expect_attributes(host, "open file", &st, file);
@@ -406,7 +417,7 @@ static void do_chmod(unsigned int actor, unsigned int name)
 			       st.st_mtim.tv_nsec == times[1].tv_nsec,
 		       "mtime %lld.%09ld, should be %lld.%09ld", (long long)st.st_mtim.tv_sec,
 		       st.st_mtim.tv_nsec, (long long)times[1].tv_sec, times[1].tv_nsec);
-		expect_name(host, path(host, "f%u", name), file);
+		expect_name(host, name_of(name), file);
 	}
 }
 
@@ -421,18 +432,18 @@ static void do_xattr(unsigned int actor, unsigned int name)
 
 	for (i = 0; i < len; i++)
 		value[i] = (char)('a' + rnd(26));
-	MUST(setxattr(path(actor, "f%u", name), "user.coherence", value, len, 0));
+	MUST(fsetxattr(file->fds[actor], "user.coherence", value, len, 0));
 	for (host = 0; host < hosts; host++) {
-		if (host == actor)
+		if (!looks(host, actor))
 			continue;
-		n = rnd(2) ? fgetxattr(file->fds[host], "user.coherence", seen, sizeof(seen))
-			   : getxattr(path(host, "f%u", name), "user.coherence", seen,
-				      sizeof(seen));
+		n = fgetxattr(file->fds[host], "user.coherence", seen, sizeof(seen));
 		EXPECT(host, n == (ssize_t)len && memcmp(seen, value, len) == 0,
 		       "xattr has %zd bytes, should have %zu", n, len);
 	}
-	MUST(removexattr(path(actor, "f%u", name), "user.coherence"));
+	MUST(fremovexattr(file->fds[actor], "user.coherence"));
 	for (host = 0; host < hosts; host++) {
+		if (!looks(host, actor))
+			continue;
 		n = fgetxattr(file->fds[host], "user.coherence", seen, sizeof(seen));
 		EXPECT(host, n < 0 && errno == ENODATA, "a removed xattr is still there");
 	}
@@ -452,38 +463,42 @@ static bool listed(DIR *dir, const char *name)
 static void do_directory(unsigned int actor)
 {
 	const unsigned int remover = rnd(hosts);
-	DIR *dirs[HOSTS_MAX];
+	DIR *lists[HOSTS_MAX] = {NULL};
 	unsigned int host;
 	struct stat st;
 	int fd;
 
 	for (host = 0; host < hosts; host++) {
-		dirs[host] = opendir(roots[host]);
-		if (!dirs[host])
+		if (!looks(host, actor) && !looks(host, remover))
+			continue;
+		lists[host] = opendir(roots[host]);
+		if (!lists[host])
 			die("opendir");
-		expect_gone(host, path(host, "dir"));
+		expect_gone(host, "dir");
 	}
-	MUST(mkdir(path(actor, "dir"), 0755));
-	MUST(fd = open(path(actor, "dir/inside"), O_CREAT | O_WRONLY, 0600));
+	MUST(mkdirat(dirs[actor], "dir", 0755));
+	MUST(fd = openat(dirs[actor], "dir/inside", O_CREAT | O_WRONLY, 0600));
 	close(fd);
 	for (host = 0; host < hosts; host++) {
-		if (host == actor)
+		if (!looks(host, actor))
 			continue;
-		EXPECT(host, listed(dirs[host], "dir"), "a new directory is not listed");
-		EXPECT(host, stat(path(host, "dir/inside"), &st) == 0, "dir/inside: %s",
+		EXPECT(host, listed(lists[host], "dir"), "a new directory is not listed");
+		EXPECT(host, fstatat(dirs[host], "dir/inside", &st, 0) == 0, "dir/inside: %s",
 		       errno_name(errno));
-		EXPECT(host, rmdir(path(host, "dir")) < 0 && errno == ENOTEMPTY,
+		EXPECT(host, unlinkat(dirs[host], "dir", AT_REMOVEDIR) < 0 && errno == ENOTEMPTY,
 		       "rmdir of a full directory: %s", errno_name(errno));
 	}
-	MUST(unlink(path(remover, "dir/inside")));
-	MUST(rmdir(path(remover, "dir")));
+	MUST(unlinkat(dirs[remover], "dir/inside", 0));
+	MUST(unlinkat(dirs[remover], "dir", AT_REMOVEDIR));
 	for (host = 0; host < hosts; host++) {
+		if (!lists[host])
+			continue;
 		if (host != remover) {
-			EXPECT(host, !listed(dirs[host], "dir"),
+			EXPECT(host, !listed(lists[host], "dir"),
 			       "a removed directory is still listed");
-			expect_gone(host, path(host, "dir"));
+			expect_gone(host, "dir");
 		}
-		closedir(dirs[host]);
+		closedir(lists[host]);
 	}
 }
 
@@ -498,29 +513,33 @@ static void do_symlink(unsigned int actor)
 		memset(target, 'a' + (int)rnd(26), sizeof(target));
 		target[20 + rnd(79)] = '\0';
 		target[99] = '\0';
-		MUST(symlink(target, path(actor, "sym%u", step)));
+		MUST(symlinkat(target, dirs[actor], step ? "sym1" : "sym0"));
 		if (step == 1)
-			MUST(rename(path(actor, "sym1"), path(actor, "sym0")));
+			MUST(renameat(dirs[actor], "sym1", dirs[actor], "sym0"));
 		for (host = 0; host < hosts; host++) {
 			if (host == actor)
 				continue;
-			n = readlink(path(host, "sym0"), seen, sizeof(seen));
+			n = readlinkat(dirs[host], "sym0", seen, sizeof(seen));
 			EXPECT(host,
 			       n == (ssize_t)strlen(target) && memcmp(seen, target, (size_t)n) == 0,
 			       "readlink gives %zd bytes, should be %zu", n, strlen(target));
 		}
 	}
-	MUST(unlink(path(actor, "sym0")));
+	MUST(unlinkat(dirs[actor], "sym0", 0));
 	for (host = 0; host < hosts; host++)
-		EXPECT(host,
-		       readlink(path(host, "sym0"), seen, sizeof(seen)) < 0 && errno == ENOENT,
-		       "a removed symlink is still there");
+		if (looks(host, actor))
+			EXPECT(host,
+			       readlinkat(dirs[host], "sym0", seen, sizeof(seen)) < 0 &&
+				       errno == ENOENT,
+			       "a removed symlink is still there");
 }
 
 static void do_round(void)
 {
 	const unsigned int actor = rnd(hosts), name = rnd(NAMES), other = (name + 1) % NAMES;
 
+	looker = rnd(8) ? (actor + 1 + rnd(hosts - 1)) % hosts : HOSTS_MAX;
+	open_where_needed(actor, name);
 	now = (enum kind)rnd(KINDS);
 	if (!files[name].exists)
 		now = CREATE;
@@ -528,6 +547,8 @@ static void do_round(void)
 		now = WRITE_OPEN;
 	else if (now == RENAME || now == REPLACE)
 		now = files[other].exists ? REPLACE : RENAME;
+	if (now == REPLACE)
+		open_where_needed(actor, other);
 	switch (now) {
 	case CREATE:
 		create_file(actor, name);
@@ -570,7 +591,7 @@ static void clean_up(void)
 	for (name = 0; name < NAMES; name++) {
 		close_everywhere(&files[name]);
 		if (files[name].exists)
-			MUST(unlink(path(0, "f%u", name)));
+			MUST(unlinkat(dirs[0], name_of(name), 0));
 		free(files[name].content);
 	}
 }
@@ -596,8 +617,10 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	for (i = 0; i < hosts; i++)
+	for (i = 0; i < hosts; i++) {
 		roots[i] = argv[optind + (int)i];
+		MUST(dirs[i] = open(roots[i], O_RDONLY | O_DIRECTORY));
+	}
 	for (i = 0; i < NAMES; i++) {
 		memset(files[i].fds, 0xff, sizeof(files[i].fds));
 		files[i].content = calloc(1, CAPACITY);
