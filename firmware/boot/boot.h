@@ -10,7 +10,8 @@
 struct device {
 	u32 nports;
 	struct port ports[BOOT_PORTS_MAX];
-	u32 next_port; /* whose turn it is */
+	u32 active;    /* a bit per port that has something to do */
+	u32 next_port; /* who had its turn last */
 	u32 tick;      /* counts ticks; waited on by the background fiber */
 	u32 heartbeat;
 	bool serving;  /* ports are set up */

@@ -36,18 +36,19 @@ static void tick(void)
 	soc_time_tick(&soc);
 	serve_arm_tick();
 	device.heartbeat++;
-	for (p = 0; device.serving && p < device.nports; p++)
+	for (p = 0; device.serving && p < device.nports; p++) {
 		port_tick(&device.ports[p], device.heartbeat);
+		if (port_wants_change(&device.ports[p]))
+			device.active |= 1u << p;
+	}
 	fibers_tick(plat_ms(&soc));
 	device.tick++;
 	plat_wake(&soc, &device.tick);
 }
 
-void soc_poll(bool sleep)
+/* What is pending besides ports. */
+static __attribute__((noinline)) void poll_others(u32 pending)
 {
-	const u32 pending = sleep ? SOC_REG(INTC, WAIT) : SOC_REG(INTC, PENDING);
-	u32 ports, p;
-
 	if (pending & 1u << INTC_IRQ_MEDIUM) {
 		SOC_REG(MEDIUM, IRQ) = 1; /* first, then what it stands for */
 		soc_medium_reap(&soc);
@@ -57,33 +58,35 @@ void soc_poll(bool sleep)
 	if (pending & 1u << INTC_IRQ_STOP && !device.stopping) {
 		device.stopping = true;
 		SOC_REG(INTC, ENABLE) &= ~(1u << INTC_IRQ_STOP);
-		plat_wake(&soc, &device.tick);
 		device.tick++;
+		plat_wake(&soc, &device.tick);
 	}
-	if (!device.serving)
-		return;
-	ports = pending >> INTC_IRQ_PORT0;
-	for (p = 0; ports; p++, ports >>= 1)
-		if (ports & 1 && p < device.nports)
-			port_events(&device.ports[p]);
 }
 
-/* The next port, in turn, that has something to do. */
-static struct port *find_work(void)
+void soc_poll(bool sleep)
 {
-	u32 i, p = device.next_port;
+	const u32 pending = sleep ? SOC_REG(INTC, WAIT) : SOC_REG(INTC, PENDING);
+	u32 ports = pending >> INTC_IRQ_PORT0;
+	u32 p;
 
-	for (i = 0; i < device.nports; i++) {
-		struct port *port = &device.ports[p];
+	if (pending & ((1u << INTC_IRQ_PORT0) - 1))
+		poll_others(pending);
+	for (p = 0; ports; p++, ports >>= 1)
+		if (ports & 1 && p < device.nports && port_events(&device.ports[p]))
+			device.active |= 1u << p;
+}
 
-		if (++p == device.nports)
+/* The next port, in turn, that has something to do. device.active is not 0. */
+static inline struct port *next_port(void)
+{
+	u32 p = device.next_port;
+
+	do {
+		if (++p >= device.nports)
 			p = 0;
-		if (port_has_messages(port) || port_wants_change(port)) {
-			device.next_port = p;
-			return port;
-		}
-	}
-	return NULL;
+	} while (!(device.active & 1u << p));
+	device.next_port = p;
+	return &device.ports[p];
 }
 
 void serve(u32 index)
@@ -91,21 +94,29 @@ void serve(u32 index)
 	struct port_call *call = &calls[index - 1];
 	struct exec *x = &execs[index - 1];
 	struct port *port;
+	bool polled = false;
 
 	if (exec_join(boot_pool(), &soc, 0, x))
 		plat_panic(&soc, "no executor slot", __FILE__, __LINE__);
 	for (;;) {
 		if (fiber_idle())
 			continue;
-		port = find_work();
-		soc_poll(!port);
-		if (!port)
+		if (!device.active || !polled) {
+			soc_poll(!device.active);
+			polled = true;
 			continue;
-		if (port_wants_change(port))
-			port_change(port, x);
-		else if (port_take(port, x, call)) {
+		}
+		polled = false;
+		port = next_port();
+		if (port_take(port, x, call)) {
 			fuse_serve(&call->fuse);
 			port_complete(port, call);
+		} else if (port_wants_change(port)) {
+			port_change(port, x);
+			/* what was asked for meanwhile was not seen by anybody */
+			device.active |= 1u << (port - device.ports);
 		}
+		if (!port_has_messages(port) && !port_wants_change(port))
+			device.active &= ~(1u << (port - device.ports));
 	}
 }

@@ -29,11 +29,9 @@ static void reg_write(struct port *p, u32 offset, u32 value)
 	p->regs[offset / 4] = value;
 }
 
-void port_events(struct port *p)
+/* What is rarer than a doorbell. */
+static __attribute__((noinline, cold)) void control_events(struct port *p, u32 events)
 {
-	const u32 events = reg_read(p, PORT_DEVICE_EVENT);
-
-	reg_write(p, PORT_DEVICE_EVENT, events); /* first, then what they stand for */
 	if (events & PORT_DEVICE_EVENT_DETACH_MASK)
 		p->want |= PORT_WANT_DETACH;
 	if (events & PORT_DEVICE_EVENT_LINK_MASK) {
@@ -45,11 +43,21 @@ void port_events(struct port *p)
 	}
 	if (events & PORT_DEVICE_EVENT_ATTACH_MASK)
 		p->want |= PORT_WANT_ATTACH;
-	if (events & PORT_DEVICE_EVENT_DOORBELL_MASK && p->state == PORT_ATTACHED && !p->want) {
+}
+
+bool port_events(struct port *p)
+{
+	const u32 events = reg_read(p, PORT_DEVICE_EVENT);
+
+	reg_write(p, PORT_DEVICE_EVENT, events); /* first, then what they stand for */
+	if (events & ~PORT_DEVICE_EVENT_DOORBELL_MASK)
+		control_events(p, events);
+	if (p->state == PORT_ATTACHED && !p->want) {
 		p->sq_tail = (u16)reg_read(p, PORT_DEVICE_SQ_TAIL);
 		if ((u16)(p->sq_tail - p->sq_head) > PORT_RING_ENTRIES)
 			p->want |= PORT_WANT_BREAK;
 	}
+	return port_has_messages(p) || port_wants_change(p);
 }
 
 static void put_completion(struct port *p, u32 entry)
@@ -88,44 +96,65 @@ static bool take_slots(struct port *p, struct port_call *call, u32 nslots, u32 o
 	return true;
 }
 
-/* Reads the tag's cell into the call; false: it is not a message. */
-static bool take_cell(struct port *p, struct port_call *call)
+/* Copies inline_len bytes of the message, and zeroes up to the next word. */
+static inline void copy_message(u32 *to, const volatile u32 *from, u32 inline_len)
 {
-	const volatile u32 *cell = p->regs + CELL_WORD(call->tag);
-	struct fuse_call *c = &call->fuse;
-	const u32 message_len = cell[0];
-	const u32 lens = cell[CELL_INLINE_NSLOTS];
-	const u32 inline_len = lens & 0xffff, nslots = lens >> 16;
-	u32 *words = (u32 *)(void *)call->message;
-	u32 i, offset = 0;
+	u32 left = inline_len / 4;
 
-	c->npay = 0;
-	if (inline_len < sizeof(*c->in) || inline_len > PORT_CELL_INLINE ||
-	    inline_len > message_len || nslots > PORT_CELL_SLOTS)
-		return false;
-	for (i = 0; i < inline_len / 4; i++)
-		words[i] = cell[CELL_MESSAGE + i];
+	/* four loads at a time do not wait for each other's stores */
+	for (; left >= 4; left -= 4, to += 4, from += 4) {
+		const u32 a = from[0], b = from[1], c = from[2], d = from[3];
+
+		to[0] = a;
+		to[1] = b;
+		to[2] = c;
+		to[3] = d;
+	}
+	for (; left; left--)
+		*to++ = *from++;
 	if (inline_len % 4)
-		words[i] = cell[CELL_MESSAGE + i] & ((1u << inline_len % 4 * 8) - 1);
-	c->in = (const struct fuse_in_header *)(void *)call->message;
-	c->in_len = inline_len;
-	c->pay_len = message_len - inline_len;
-	if (c->in->len != message_len)
+		*to = *from & ((1u << inline_len % 4 * 8) - 1);
+}
+
+/* What a message lists beyond the cell. */
+static __attribute__((noinline)) bool take_payload(struct port *p, struct port_call *call,
+						   u32 nslots)
+{
+	const u32 pay_len = call->fuse.pay_len;
+	const u32 offset = (p->regs + CELL_WORD(call->tag))[CELL_SLOT_OFFSET] & 0xffff;
+
+	if (offset >= BLOCK_SIZE || pay_len == 0 || pay_len > PORT_CELL_SLOTS * BLOCK_SIZE ||
+	    nslots != (offset + pay_len + BLOCK_SIZE - 1) / BLOCK_SIZE)
 		return false;
-	if (!nslots)
-		return c->pay_len == 0;
-	offset = cell[CELL_SLOT_OFFSET] & 0xffff;
-	if (offset >= BLOCK_SIZE || c->pay_len == 0 || c->pay_len > PORT_CELL_SLOTS * BLOCK_SIZE ||
-	    nslots != (offset + c->pay_len + BLOCK_SIZE - 1) / BLOCK_SIZE)
-		return false;
-	if (!take_slots(p, call, nslots, offset, c->pay_len))
+	if (!take_slots(p, call, nslots, offset, pay_len))
 		return false;
 	port_memory_changed(p->plat);
 	return true;
 }
 
+/* Reads the tag's cell into the call; false: it is not a message. */
+static inline bool take_cell(struct port *p, struct port_call *call, const volatile u32 *cell)
+{
+	struct fuse_call *c = &call->fuse;
+	const u32 message_len = cell[0];
+	const u32 lens = cell[CELL_INLINE_NSLOTS];
+	const u32 inline_len = lens & 0xffff, nslots = lens >> 16;
+
+	c->npay = 0;
+	if (inline_len - sizeof(*c->in) > PORT_CELL_INLINE - sizeof(*c->in) ||
+	    inline_len > message_len || nslots > PORT_CELL_SLOTS)
+		return false;
+	copy_message((u32 *)(void *)call->message, cell + CELL_MESSAGE, inline_len);
+	c->in = (const struct fuse_in_header *)(void *)call->message;
+	c->in_len = inline_len;
+	c->pay_len = message_len - inline_len;
+	if (c->in->len != message_len)
+		return false;
+	return nslots ? take_payload(p, call, nslots) : c->pay_len == 0;
+}
+
 /* Gives the request's write slots back, mapped to the frames that the call has now. */
-static void give_slots(struct port *p, struct port_call *call)
+static __attribute__((noinline)) void give_slots(struct port *p, struct port_call *call)
 {
 	const struct fuse_call *c = &call->fuse;
 	u32 i;
@@ -142,6 +171,8 @@ static void give_slots(struct port *p, struct port_call *call)
 
 bool port_take(struct port *p, struct exec *x, struct port_call *call)
 {
+	const volatile u32 *cell;
+
 	while (port_has_messages(p)) {
 		const u32 entry =
 			p->regs[RING + PORT_SQ_OFFSET / 4 + p->sq_head % PORT_RING_ENTRIES];
@@ -162,11 +193,12 @@ bool port_take(struct port *p, struct exec *x, struct port_call *call)
 			slots_reply(p, x, tag, NULL, 0);
 			continue;
 		}
+		cell = p->regs + CELL_WORD(tag);
 		call->tag = tag;
 		call->fuse.x = x;
 		call->fuse.session = &p->session;
-		call->fuse.out = (void *)(uintptr_t)(p->regs + CELL_WORD(tag) + CELL_MESSAGE);
-		if (!take_cell(p, call)) {
+		call->fuse.out = (void *)(uintptr_t)(cell + CELL_MESSAGE);
+		if (!take_cell(p, call, cell)) {
 			give_slots(p, call);
 			put_completion(p, PORT_CQE(tag, PORT_CQE_INVALID));
 			continue;
@@ -184,7 +216,8 @@ void port_complete(struct port *p, struct port_call *call)
 	volatile u32 *cell = p->regs + CELL_WORD(call->tag);
 	struct fuse_call *c = &call->fuse;
 
-	give_slots(p, call);
+	if (c->npay)
+		give_slots(p, call);
 	slots_reply(p, c->x, call->tag, c->reply, c->nreply);
 	p->busy &= ~(1u << call->tag);
 	p->inflight--;

@@ -82,8 +82,8 @@ struct port_call {
 void port_init(struct port *p, struct plat *plat, volatile u32 *regs, u32 number,
 	       fno_t *write_frames, fno_t *mapped, int mount_error);
 
-/* Reads and clears what happened on the host's side. */
-void port_events(struct port *p);
+/* Reads and clears what happened on the host's side; true: there is something to do. */
+bool port_events(struct port *p);
 
 static inline bool port_wants_change(const struct port *p)
 {
@@ -121,7 +121,13 @@ void slots_withdraw(struct port *p, u32 slot);
 /* Maps a write slot to this frame (again). */
 void slots_restore(struct port *p, u32 slot, fno_t frame);
 /* Makes segs the tag's reply slots; the pins pass to the port. n 0: none. */
-void slots_reply(struct port *p, struct exec *x, u32 tag, const struct fs_seg *segs, u32 n);
+void slots_map(struct port *p, struct exec *x, u32 tag, const struct fs_seg *segs, u32 n);
+static inline void slots_reply(struct port *p, struct exec *x, u32 tag, const struct fs_seg *segs,
+			       u32 n)
+{
+	if (n || p->nmapped[tag])
+		slots_map(p, x, tag, segs, n);
+}
 
 /* ---- by the platform */
 /* Memory may have been written behind the core's back: what was cached of it is forgotten. */

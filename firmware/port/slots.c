@@ -77,7 +77,7 @@ void slots_detach(struct port *p, struct exec *x)
 		p->write_busy[i] = 0;
 }
 
-void slots_reply(struct port *p, struct exec *x, u32 tag, const struct fs_seg *segs, u32 n)
+void slots_map(struct port *p, struct exec *x, u32 tag, const struct fs_seg *segs, u32 n)
 {
 	const u32 first = p->nwrite + tag * PORT_READ_SLOTS;
 	fno_t *mapped = &p->mapped[tag * PORT_READ_SLOTS];

@@ -10,8 +10,8 @@ void fiber_trampoline(void);
 
 static struct fiber fibers[FIBERS];
 static u32 current;
-static u32 ready; /* a bit per fiber that can run */
-static u32 idle;  /* a bit per fiber that is idle */
+u32 fibers_ready;
+static u32 idle; /* a bit per fiber that is idle */
 static u32 word_waiters;
 static u32 stacks[(FIBER_STACK_BIG + (FIBERS - 1) * FIBER_STACK) / 4]
 	__attribute__((aligned(16), section(".stacks,\"aw\",@nobits#")));
@@ -90,8 +90,8 @@ static void block(void)
 	const u32 me = current;
 
 	for (;;) {
-		if (ready) {
-			switch_to(take(&ready));
+		if (fibers_ready) {
+			switch_to(take(&fibers_ready));
 			if (fibers[me].state == FIBER_RUNNING)
 				return;
 		} else if (idle) {
@@ -119,25 +119,23 @@ void fiber_wake(u32 index)
 	if (f->state == FIBER_WAIT_WORD)
 		word_waiters &= ~(1u << index);
 	f->state = FIBER_READY;
-	ready |= 1u << index;
+	fibers_ready |= 1u << index;
 }
 
 void fiber_yield(void)
 {
-	if (!ready)
+	if (!fibers_ready)
 		return;
 	fibers[current].state = FIBER_READY;
-	ready |= 1u << current;
-	switch_to(take(&ready));
+	fibers_ready |= 1u << current;
+	switch_to(take(&fibers_ready));
 }
 
-bool fiber_idle(void)
+bool fiber_give_way(void)
 {
-	if (!ready)
-		return false;
 	fibers[current].state = FIBER_IDLE;
 	idle |= 1u << current;
-	switch_to(take(&ready));
+	switch_to(take(&fibers_ready));
 	return true;
 }
 

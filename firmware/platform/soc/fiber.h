@@ -52,7 +52,12 @@ void fiber_wake(u32 index);
 void fiber_yield(void);
 /* The running fiber has no work: lets ready fibers run. Returns when it shall look for work. True
  * if another ran meanwhile. */
-bool fiber_idle(void);
+bool fiber_give_way(void);
+extern u32 fibers_ready; /* a bit per fiber that can run */
+static inline bool fiber_idle(void)
+{
+	return fibers_ready && fiber_give_way();
+}
 /* Ends waits whose time is over. */
 void fibers_tick(u64 now_ms);
 
