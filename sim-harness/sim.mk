@@ -82,3 +82,10 @@ $(LINK_LIBRARY): $(LINK_SOURCES:%.c=$(BUILD)/%.o)
 $(BUILD)/link-tool: $(BUILD)/host-driver/link/link_tool.o $(LINK_LIBRARY)
 	$(CC) -o $@ $^ -lpthread
 all: $(BUILD)/link-tool
+
+# ---- tests
+$(BUILD)/tests/link_wire: tests/system/link_wire.c sim-harness/links.c sim-harness/bus.c \
+		$(LINK_SOURCES) $(LINK_HEADERS) $(SIM_HEADERS)
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS_BASE) -fsanitize=address,undefined -o $@ $(filter %.c,$^) -lpthread
+SUITES += $(BUILD)/tests/link_wire

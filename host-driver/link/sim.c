@@ -347,7 +347,8 @@ static int sim_read(struct link *link, const struct link_read *reads, unsigned i
 			fail(l, -ENODEV);
 	}
 	/* After an error nothing is received any more, so w is not touched again. */
-	err = l->error && w.left ? l->error : w.status;
+	if (!err)
+		err = w.left ? l->error : w.status;
 	pthread_mutex_unlock(&l->lock);
 	return err;
 }
