@@ -212,9 +212,11 @@ static struct frame *free_pop(struct exec *x)
 	hot_begin(x, &hot, &hdr->free_lock, RANK_FREE);
 	if (hdr->free_head) {
 		f = frame_of(x, hdr->free_head);
-		hot_save(x, &hdr->free_head, 8);
+		hot_save(x, &hdr->free_head, 12);
 		hot_save(x, f, sizeof(*f));
 		atomic_store(&hdr->free_head, f->free_next);
+		if (!f->free_next)
+			hdr->free_tail = 0;
 		hdr->nfree--;
 		f->free_next = 0;
 		f->owner = x->id;
@@ -234,12 +236,20 @@ static void free_push(struct exec *x, struct frame *f)
 	struct hot hot;
 
 	hot_begin(x, &hot, &hdr->free_lock, RANK_FREE);
-	hot_save(x, &hdr->free_head, 8);
+	hot_save(x, &hdr->free_head, 12);
 	hot_save(x, f, sizeof(*f));
 	atomic_store(&f->kind, FRAME_FREE);
 	f->owner = 0;
-	f->free_next = hdr->free_head;
-	atomic_store(&hdr->free_head, frame_no(x, f));
+	f->free_next = 0;
+	if (hdr->free_tail) {
+		struct frame *last = frame_of(x, hdr->free_tail);
+
+		hot_save(x, &last->free_next, 4);
+		last->free_next = frame_no(x, f);
+	} else {
+		atomic_store(&hdr->free_head, frame_no(x, f));
+	}
+	hdr->free_tail = frame_no(x, f);
 	hdr->nfree++;
 	hot_end(x, &hot);
 }

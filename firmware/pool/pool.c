@@ -139,6 +139,7 @@ void pool_seal(struct pool *pool)
 		f->free_next = i >= first && i + 1 < hdr->nframes ? i + 1 : 0;
 	}
 	hdr->free_head = first < hdr->nframes ? first : 0;
+	hdr->free_tail = hdr->free_head ? hdr->nframes - 1 : 0;
 	hdr->nfree = hdr->nframes - first;
 	hdr->clock_hand = first;
 	atomic_store_release(&hdr->sealed, 1);

@@ -43,7 +43,8 @@ struct pool_header {
 	ref_t carve;      /* next byte pool_carve() gives out */
 	u32 sealed;
 	u32 free_lock;      /* lock word of the free list and the LRU */
-	fno_t free_head;    /* [free_lock] */
+	fno_t free_head;    /* [free_lock] the longest free: runs of frames stay runs */
+	fno_t free_tail;    /* [free_lock] */
 	u32 nfree;          /* [free_lock] */
 	u32 clock_hand;     /* atomic: where eviction looks next */
 	u32 writeback_lock; /* lock word of the one who writes buffers: bounce area, dirty map */
@@ -54,7 +55,7 @@ struct pool_header {
 			       cleared under writeback_lock only */
 	ref_t bounce;       /* [immutable] POOL_BOUNCE contiguous frames [writeback_lock] */
 	u32 age_ms;         /* [writeback_lock] when dirty frames were last marked old */
-	u32 reserved[9];
+	u32 reserved[8];
 };
 _Static_assert(sizeof(struct pool_header) == 128, "struct pool_header");
 

@@ -18,8 +18,6 @@
 #include "pool/lock.h"
 #include "pool/undo.h"
 
-#define RECENT 3u /* records that tx_save looks back to for the same range */
-
 void tx_begin(struct exec *x)
 {
 	struct exec_slot *slot = x->slot;
@@ -30,20 +28,16 @@ void tx_begin(struct exec *x)
 	atomic_store_release(&slot->phase, TX_OPEN);
 }
 
-/* Whether one of the latest records covers the range already, within the same mini. */
-static bool undo_has(const struct exec *x, ref_t ref, u32 len)
+/* Whether the latest record covers the range already, within the same mini. (Looking further back
+ * costs more than the copies that it spares: make bench-core.) */
+static inline bool undo_has(const struct exec *x, const u32 *top, u32 head, ref_t ref, u32 len)
 {
-	const struct exec_slot *slot = x->slot;
-	u32 floor = x->mini ? x->mini - 1 : 0, head = slot->head;
+	u32 offset;
 
-	for (u32 i = 0; i < RECENT && head > floor; i++) {
-		u32 old_ref = slot->undo[head / 4 - 2], old_len = slot->undo[head / 4 - 1];
-
-		if (ref - old_ref <= old_len && ref - old_ref + len <= old_len)
-			return true;
-		head -= UNDO_RECORD(old_len);
-	}
-	return false;
+	if (head <= (x->mini ? x->mini - 1 : 0))
+		return false;
+	offset = ref - top[-2];
+	return offset <= top[-1] && len <= top[-1] - offset;
 }
 
 int undo_save(struct exec *x, const void *p, u32 len, u32 limit)
@@ -53,7 +47,7 @@ int undo_save(struct exec *x, const void *p, u32 len, u32 limit)
 	u32 head = slot->head, words = (len + 3) / 4;
 	u32 *to = &slot->undo[head / 4];
 
-	if (undo_has(x, ref, len))
+	if (undo_has(x, to, head, ref, len))
 		return 0;
 	if (len > POOL_UNDO_SIZE || head + UNDO_RECORD(len) > limit)
 		return -MP_ENOSPC;

@@ -26,7 +26,7 @@ static inline void undo_copy_words(u32 *to, const u32 *from, u32 words)
 		to[6] = g;
 		to[7] = h;
 	}
-	while (words--)
+	for (; words; words--)
 		*to++ = *from++;
 }
 

@@ -61,7 +61,7 @@ int plat_io_wait(struct plat *plat, struct plat_io *io)
 
 void plat_now(struct plat *plat, struct plat_time *now)
 {
-	static u32 sec = 1800000000;
+	static u32 sec = 1600000000;
 
 	(void)plat;
 	now->sec = sec++;
