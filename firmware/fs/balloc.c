@@ -136,7 +136,7 @@ static int group_take(struct exec *x, u32 g, u32 goal, u32 *count, blkno_t *bloc
 	if (err)
 		return group_end(x, &e, err == -MP_ENOSPC ? -MP_ENOMEM : err);
 	bits_set(e.map, bit, len);
-	e.group->free_blocks -= len;
+	atomic_store(&e.group->free_blocks, e.group->free_blocks - len);
 	if (bit == e.group->block_hint)
 		e.group->block_hint = bit + len;
 	group_put_counts(x, &e);
@@ -256,7 +256,7 @@ static int give_back_in(struct exec *x, u32 g, u32 bit, u32 count)
 	if (err)
 		return group_end(x, &e, err);
 	bits_clear(e.map, bit, count);
-	e.group->free_blocks += count;
+	atomic_store(&e.group->free_blocks, e.group->free_blocks + count);
 	e.group->block_hint = min_of(e.group->block_hint, bit);
 	group_put_counts(x, &e);
 	return group_end(x, &e, 0);

@@ -13,13 +13,13 @@
 static u32 read_window(struct exec *x, struct inode *inode, lblk_t index, lblk_t first, lblk_t last)
 {
 	u64 end = (inode_size(inode_raw(x, inode)) + BLOCK_SIZE - 1) >> BLOCK_SHIFT;
-	u32 window = inode->ra_window;
+	u32 window = atomic_load(&inode->ra_window), next = atomic_load(&inode->ra_next);
 
-	if (first == inode->ra_next || first + 1 == inode->ra_next)
+	if (first == next || first + 1 == next)
 		window = window ? min_of(window * 2, RA_MAX) : RA_FIRST;
 	else
 		window = 0;
-	inode->ra_window = window;
+	atomic_store(&inode->ra_window, window);
 	return (u32)min_of((u64)(last - index) + 1 + window, end - index);
 }
 
@@ -78,7 +78,7 @@ static int read_locked(struct exec *x, struct inode *inode, u64 pos, u32 len, st
 		seg->len = (u16)(to - from);
 		(*nsegs)++;
 	}
-	inode->ra_next = last + 1;
+	atomic_store(&inode->ra_next, last + 1);
 	return (int)len;
 }
 

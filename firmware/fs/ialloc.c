@@ -58,7 +58,7 @@ static int group_take_inode(struct exec *x, u32 g, bool directory, ino_no_t *ino
 	if (err)
 		return group_end(x, &e, err == -MP_ENOSPC ? -MP_ENOMEM : err);
 	bits_set(e.map, index, 1);
-	e.group->free_inodes--;
+	atomic_store(&e.group->free_inodes, e.group->free_inodes - 1);
 	e.group->used_dirs += directory;
 	e.group->inode_hint = index + 1;
 	group_put_counts(x, &e);
@@ -149,7 +149,7 @@ int inode_give_back(struct exec *x, ino_no_t ino, bool directory)
 	if (err)
 		return group_end(x, &e, err);
 	bits_clear(e.map, index, 1);
-	e.group->free_inodes++;
+	atomic_store(&e.group->free_inodes, e.group->free_inodes + 1);
 	e.group->used_dirs -= directory;
 	e.group->inode_hint = min_of(e.group->inode_hint, index);
 	group_put_counts(x, &e);

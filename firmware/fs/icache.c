@@ -233,6 +233,9 @@ static int slot_reclaim(struct exec *x)
 }
 
 /* Under the lock, in a mini: a slot from the free list made into `ino`, hashed, with one pin. */
+_Static_assert(offsetof(struct inode, state) == offsetof(struct inode, free_next) + 4,
+	       "saved as one");
+
 static int slot_take(struct exec *x, ino_no_t ino, u32 state, struct inode **out)
 {
 	struct fs *fs = fs_of(x);
@@ -242,7 +245,8 @@ static int slot_take(struct exec *x, ino_no_t ino, u32 state, struct inode **out
 
 	err = tx_save(x, &fs->inode_free, 4);
 	if (!err)
-		err = tx_save(x, &inode->ino, sizeof(*inode) - offsetof(struct inode, ino));
+		err = tx_save(x, &inode->free_next,
+			      8); /* and state: the rest of a free slot is nothing */
 	if (err)
 		goto out;
 	fs->inode_free = inode->free_next;

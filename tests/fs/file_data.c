@@ -448,3 +448,45 @@ TEST(attributes_follow_writes_and_setattr)
 	CHECK_ERR(util_truncate(x, FS_ROOT, 0), -MP_EISDIR);
 	fixture_unmount_check();
 }
+
+TEST(files_with_block_pointers_can_be_read)
+{
+	char dir[64] = "/tmp/mpdisk-file-data.XXXXXX", command[256];
+	const u32 size = 6 << 20; /* up to doubly indirect blocks */
+	struct exec *x;
+	node_t node;
+	u64 at = 0;
+	u8 *buf = malloc(size);
+	FILE *f;
+
+	CHECK(mkdtemp(dir));
+	snprintf(command, sizeof(command), "%s/old", dir);
+	f = fopen(command, "wb");
+	CHECK(f);
+	util_fill(buf, 3, 0, size);
+	CHECK_EQ(fwrite(buf, 1, size, f), size);
+	CHECK_EQ(fseek(f, 100 << 20, SEEK_SET), 0);
+	CHECK_EQ(fwrite(buf, 1, 10, f), 10);
+	fclose(f);
+	free(buf);
+	fixture_make(64, "-O ^extent,^64bit,^has_journal", dir);
+	/* as a filesystem that was ext3 once */
+	CHECK_EQ(fixture_run(
+			 NULL, 0,
+			 "PATH=$PATH:/sbin:/usr/sbin; f=%s; tune2fs -O extent $f && e2fsck -fy $f"),
+		 0);
+	snprintf(command, sizeof(command), "rm -r %s", dir);
+	CHECK_EQ(system(command), 0);
+	x = fixture_mount();
+	node = util_lookup(x, "old");
+	util_check_pattern(x, node, 3, 0, size);
+	util_check_pattern(x, node, 0, size, 100000);
+	CHECK_OK(fs_lseek(x, node, size, FS_SEEK_DATA, &at));
+	CHECK_EQ(at, 100 << 20);
+	/* to change them is refused */
+	at = 0;
+	CHECK_ERR(util_truncate(x, node, 5), -MP_EOPNOTSUPP);
+	at = 90 << 20;
+	CHECK_ERR(util_write_once(x, node, &at, 0, "x", 1, 0), -MP_EOPNOTSUPP);
+	fixture_unmount_check();
+}
