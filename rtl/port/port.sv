@@ -57,7 +57,7 @@ module port #(
     // ------------------------------------------------------------------ session and link side
     logic        link_por_n, link_open, link_clear, link_sync;
     logic        link_front_busy, link_regs_busy, link_busy_q, link_busy_d;
-    logic        dev_drop, dev_clear, dev_up, window_idle, window_busy, regs_busy;
+    logic        dev_drop, dev_clear, dev_up, window_idle, window_busy, regs_busy, session_busy;
 
     cdc_reset u_por (.clk_i(link_clk_i), .rst_ni(rst_ni), .rst_no(link_por_n));
 
@@ -73,7 +73,8 @@ module port #(
         .dev_idle_i  (window_idle),
         .dev_drop_o  (dev_drop),
         .dev_clear_o (dev_clear),
-        .dev_up_o    (dev_up)
+        .dev_up_o    (dev_up),
+        .dev_busy_o  (session_busy)
     );
 
     logic        tx_valid, rx_valid, rx_ready;
@@ -298,7 +299,7 @@ module port #(
     // ------------------------------------------------------------------ busy
     always_ff @(posedge link_clk_i) link_busy_q <= link_por_n && (link_front_busy || link_regs_busy);
     cdc_bit u_busy (.clk_i, .rst_ni, .d_i(link_busy_q), .q_o(link_busy_d));
-    assign busy_o = link_busy_d || window_busy || regs_busy || settle_q;
+    assign busy_o = link_busy_d || window_busy || regs_busy || session_busy || settle_q;
 endmodule
 
 `default_nettype wire

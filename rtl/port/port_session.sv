@@ -26,7 +26,8 @@ module port_session (
     input  wire logic dev_idle_i,   // nothing is under way to or from memory
     output logic      dev_drop_o,
     output logic      dev_clear_o,
-    output logic      dev_up_o      // a host is connected
+    output logic      dev_up_o,     // a host is connected
+    output logic      dev_busy_o    // the link's clock is needed to open or close the session
 );
     // ------------------------------------------------------------------ link clock
     logic ack_l, down_q, flush_q;
@@ -52,6 +53,7 @@ module port_session (
 
     assign dev_clear_o = flush_q;
     assign dev_up_o    = up_d && !dev_drop_o && !flush_q;
+    assign dev_busy_o  = dev_drop_o != flush_q || up_d == dev_drop_o;
 
     always_ff @(posedge clk_i)
         if (!rst_ni) flush_q <= 1'b1;

@@ -41,6 +41,7 @@ using access_ref = std::shared_ptr<core_access>;
 struct clocking {
 	const char *name;
 	uint64_t device_ps, link_ps[2]; /* half periods */
+	bool gated;                     /* link clocks run only for a host or a port at work */
 };
 
 class world
@@ -196,6 +197,8 @@ class world
 		dev_rise = dev && !dut->clk_i;
 		for (int p = 0; p < 2; p++) {
 			link[p] = next_link[p] == t;
+			if (link[p] && clk.gated && !(dut->link_clk_i >> p & 1))
+				link_stopped[p] = quiet(p) && !(dut->busy_o >> p & 1);
 			link_rise[p] = link[p] && !link_stopped[p] && !(dut->link_clk_i >> p & 1);
 		}
 		if (dev_rise)
