@@ -88,4 +88,5 @@ $(BUILD)/tests/link_wire: tests/system/link_wire.c sim-harness/links.c sim-harne
 		$(LINK_SOURCES) $(LINK_HEADERS) $(SIM_HEADERS)
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS_BASE) -fsanitize=address,undefined -o $@ $(filter %.c,$^) -lpthread
-SUITES += $(BUILD)/tests/link_wire
+SUITES += $(BUILD)/tests/link_wire tests/system/link_sim
+TIMEOUTS += link_sim=600
