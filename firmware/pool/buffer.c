@@ -16,9 +16,9 @@ static bool id_is_dir(u32 kind)
  * is shows only in its content. */
 static int buf_check_id(struct exec *x, struct frame *f, struct csum_id id)
 {
-	if (f->csum_kind == id.kind && f->csum_owner == id.owner)
+	if (frame_csum_kind(f) == id.kind && f->csum_owner == id.owner)
 		return 0;
-	if (f->csum_owner == id.owner && id_is_dir(f->csum_kind) && id_is_dir(id.kind))
+	if (f->csum_owner == id.owner && id_is_dir(frame_csum_kind(f)) && id_is_dir(id.kind))
 		return 0;
 	plat_log(x->plat, PLAT_ERR,
 		 "block %llu is in use as kind %u of %u and wanted as kind %u of %u",
@@ -138,7 +138,7 @@ int buf_read(struct exec *x, blkno_t block, struct csum_id id, struct frame **ou
 	if (!f)
 		return buf_read_slow(x, block, id, f, out);
 	flags = atomic_load_acquire(&f->flags);
-	if (!(flags & FRAME_UPTODATE) || f->csum_kind != id.kind || f->csum_owner != id.owner)
+	if (!(flags & FRAME_UPTODATE) || frame_csum_kind(f) != id.kind || f->csum_owner != id.owner)
 		return buf_read_slow(x, block, id, f, out);
 	if (!(flags & FRAME_REF))
 		atomic_or(&f->flags, FRAME_REF);

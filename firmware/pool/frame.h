@@ -83,6 +83,13 @@ struct frame {           /* 64 bytes */
 
 _Static_assert(sizeof(struct frame) == 64, "struct frame");
 
+/* Others may be adding to csum_mask in the same word. */
+static inline u32 frame_csum_kind(const struct frame *f)
+{
+	return POOL_SHARED ? atomic_load((const u32 *)(const void *)&f->csum_kind) & 0xffff
+			   : f->csum_kind;
+}
+
 static inline fno_t frame_no(const struct exec *x, const struct frame *f)
 {
 	return (fno_t)(f - x->pool->frames);

@@ -37,7 +37,7 @@ static enum order frame_order(const struct frame *f)
 {
 	if (atomic_load(&f->kind) == FRAME_PAGE)
 		return ORDER_PAGE;
-	switch (f->csum_kind) {
+	switch (frame_csum_kind(f)) {
 	case CSUM_BLOCK_BITMAP:
 	case CSUM_INODE_BITMAP:
 		return ORDER_BITMAP;

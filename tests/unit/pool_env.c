@@ -123,8 +123,7 @@ int csum_seal(struct exec *x, struct frame *f)
 {
 	u32 *p = frame_data(x, f);
 
-	CHECK_EQ(f->editors & ~(FRAME_SEALING | FRAME_EDIT_WAITERS), 0);
-	CHECK(f->editors & FRAME_SEALING);
+	CHECK_EQ(atomic_load(&f->editors) & ~FRAME_EDIT_WAITERS, FRAME_SEALING);
 	if (f->csum_kind == CSUM_XATTR)
 		p[BLOCK_SIZE / 4 - 1] = env_sum(p);
 	return 0;
