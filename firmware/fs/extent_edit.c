@@ -323,19 +323,21 @@ static int convert_entry(struct exec *x, struct ext_path *path, const struct ext
 	return 0;
 }
 
-/* Converts as much of [lblk, lblk+len) as one entry has; *done blocks. */
-static int convert_one(struct exec *x, struct inode *inode, lblk_t lblk, u32 len, bool unwritten,
-		       u32 *done)
+/* Converts as much of [lblk, lblk+len) as one entry has, *done blocks, but for the pieces that it
+ * leaves in put[]. Not inlined: inserting them goes deep, and needs none of what is here. */
+static __attribute__((noinline)) int convert_first(struct exec *x, struct inode *inode, lblk_t lblk,
+						   u32 len, bool unwritten,
+						   struct extent_map put[2], u32 *done)
 {
-	struct extent_map e, left, mid, right, put[2];
+	struct extent_map e = {.len = 0}, left, mid, right;
 	struct ext_path path;
-	u32 i;
 	int err;
 
+	put[0].len = 0;
+	put[1].len = 0;
 	err = ext_find(x, inode, lblk, &path);
 	if (err)
 		return err;
-	e.len = 0;
 	if (path.n[0].pos >= 0)
 		ext_get(ext_leaf(&path.n[0], (u32)path.n[0].pos), &e);
 	if (!e.len || lblk - e.lblk >= e.len) {
@@ -356,11 +358,20 @@ static int convert_one(struct exec *x, struct inode *inode, lblk_t lblk, u32 len
 	right.pblk = mid.pblk + mid.len;
 	right.len = e.len - left.len - mid.len;
 	*done = mid.len;
-	put[0].len = 0;
-	put[1].len = 0;
 	if (e.unwritten != unwritten)
 		err = convert_entry(x, &path, &left, &mid, &right, put);
 	ext_path_put(x, &path);
+	return err;
+}
+
+static int convert_one(struct exec *x, struct inode *inode, lblk_t lblk, u32 len, bool unwritten,
+		       u32 *done)
+{
+	struct extent_map put[2];
+	u32 i;
+	int err;
+
+	err = convert_first(x, inode, lblk, len, unwritten, put, done);
 	for (i = 0; !err && i < 2; i++)
 		if (put[i].len)
 			err = ext_put(x, inode, &put[i]);
