@@ -9,14 +9,14 @@
 
 struct device {
 	u32 nports;
-	struct port ports[BOOT_PORTS_MAX];
 	u32 active;    /* a bit per port that has something to do */
 	u32 next_port; /* who had its turn last */
 	u32 tick;      /* counts ticks; waited on by the background fiber */
 	u32 heartbeat;
 	bool serving;  /* ports are set up */
 	bool stopping; /* an orderly stop was requested */
-};
+	struct port ports[BOOT_PORTS_MAX];
+} __attribute__((aligned(32)));
 
 extern struct device device;
 

@@ -37,13 +37,14 @@ struct fuse_call {
 	u32 in_len;                      /* sizeof(*in) at least */
 	u32 pay_len;                     /* bytes in pay[], which follow those at in */
 	u32 npay;
-	struct fs_seg pay[FUSE_PAY_SEGS]; /* pinned ANON frames of the carrier */
 
 	/* reply */
 	void *out;     /* FUSE_OUT_ROOM bytes, 4-aligned */
 	u32 out_len;   /* bytes at out, header included; 0: the request has no reply */
 	u32 reply_len; /* bytes in reply[], which follow */
 	u32 nreply;
+
+	struct fs_seg pay[FUSE_PAY_SEGS]; /* pinned ANON frames of the carrier */
 	struct fs_seg reply[FS_IO_SEGS];
 };
 

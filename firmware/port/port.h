@@ -45,36 +45,36 @@ enum port_state {
 #define PORT_WANT_TIMEOUT 8u /* no heartbeat */
 #define PORT_WANT_LINK 16u   /* the link went down */
 
-struct port {
+struct port {               /* what every message touches comes first */
 	volatile u32 *regs; /* device side of the port */
 	struct plat *plat;
+	u32 state;     /* enum port_state */
+	u32 want;      /* PORT_WANT_*: no message is taken while any is set */
+	bool changing; /* an executor is in port_change() */
+	u16 sq_head, sq_tail, cq_tail;
+	u32 ntags, nwrite;
+	u32 busy;     /* one bit per tag in flight */
+	u32 inflight; /* requests taken and not completed; waited on */
+	u32 messages; /* taken since the attach */
+	u16 nmapped[PORT_TAGS_MAX];
+	fno_t *mapped;                             /* [PORT_MAPPED] reply slots, tag by tag */
+	fno_t *write_frames;                       /* [PORT_WRITE_SLOTS_MAX] */
+	u32 write_busy[PORT_WRITE_SLOTS_MAX / 32]; /* write slots of requests in flight */
 	u32 number;
-	u32 state; /* enum port_state */
-	u32 want;  /* PORT_WANT_*: no message is taken while any is set */
 	u32 error; /* positive errno shown with BROKEN and REFUSED */
 	u32 epoch;
 	u32 mount_error; /* positive errno: there is no filesystem to serve; 0 there is */
-	bool changing;   /* an executor is in port_change() */
-	u32 inflight;    /* requests taken and not completed; waited on */
-	u32 busy;        /* one bit per tag in flight */
-	u16 sq_head, sq_tail, cq_tail;
-	u32 ntags, nwrite;
-	u32 write_busy[PORT_WRITE_SLOTS_MAX / 32]; /* write slots of requests in flight */
-	fno_t *write_frames;                       /* [PORT_WRITE_SLOTS_MAX] */
-	fno_t *mapped;                             /* [PORT_MAPPED] reply slots, tag by tag */
-	u16 nmapped[PORT_TAGS_MAX];
 	u32 heartbeat;
 	u64 heartbeat_ms; /* when it last changed */
-	u32 messages;     /* taken since the attach */
 	struct session session;
-};
+} __attribute__((aligned(32)));
 
 /* One message on its way through an executor. */
 struct port_call {
-	struct fuse_call fuse;
 	u32 tag;
+	struct fuse_call fuse;
 	u16 slots[FUSE_PAY_SEGS];
-	_Alignas(8) u8 message[FUSE_IN_ROOM];
+	_Alignas(32) u8 message[FUSE_IN_ROOM];
 };
 
 /* write_frames and mapped: arrays of the sizes above, for the port's own use. mount_error: why
