@@ -11,6 +11,7 @@
 #include "platform/errno.h"
 #include "pool/cache.h"
 
+#define CLOCK_STEP 128u  /* frames that are looked at before dirty ones are written */
 #define ALLOC_ROUNDS 64u /* attempts to free a frame by writing */
 
 /* ---- identity */
@@ -180,7 +181,7 @@ void frame_mark_dirty(struct exec *x, struct frame *f)
 
 	if (atomic_load(&f->flags) & FRAME_DIRTY)
 		return;
-	if (atomic_or(&f->flags, FRAME_DIRTY | FRAME_REF) & FRAME_DIRTY)
+	if (atomic_or(&f->flags, FRAME_DIRTY) & FRAME_DIRTY)
 		return;
 	/* after the flag: the map's reader clears a bit only if the flag is not set then */
 	atomic_or(&map[fno / 32], 1u << fno % 32);
@@ -318,13 +319,14 @@ static bool evict(struct exec *x, struct frame *f)
 	return false;
 }
 
-static struct frame *clock_evict(struct exec *x)
+/* Looks at up to `limit` frames. If none can go the hand stays where it was. */
+static struct frame *clock_evict(struct exec *x, u32 limit)
 {
 	struct pool_header *hdr = x->pool->hdr;
 	fno_t first = (hdr->carve + BLOCK_SIZE - 1) >> BLOCK_SHIFT;
 	u32 hand = atomic_load(&hdr->clock_hand);
 
-	for (u32 n = 0; n < 2 * hdr->nframes; n++) {
+	for (u32 n = 0; n < limit; n++) {
 		struct frame *f;
 
 		if (hand < first || hand >= hdr->nframes)
@@ -338,24 +340,41 @@ static struct frame *clock_evict(struct exec *x)
 	return NULL;
 }
 
-int frame_alloc(struct exec *x, struct frame **out)
+/*
+ * A little way along the clock there is mostly one to evict. If not, the dirty ones there are
+ * written, and next time round they go; only when there is nothing to write either, all are looked
+ * at.
+ */
+static __attribute__((noinline)) struct frame *frame_reclaim(struct exec *x)
 {
 	struct frame *f;
 
 	for (u32 round = 0; round < ALLOC_ROUNDS; round++) {
-		f = free_pop(x);
+		f = clock_evict(x, CLOCK_STEP);
+		if (f || writeback_for_space(x, atomic_load(&x->pool->hdr->clock_hand)))
+			goto next;
+		f = clock_evict(x, 2 * x->pool->hdr->nframes);
 		if (!f)
-			f = clock_evict(x);
-		if (f) {
-			*out = f;
-			return 0;
-		}
-		if (writeback_for_space(x) == 0)
-			plat_yield(x->plat);
+			plat_yield(x->plat); /* others may have them in use or in work */
+	next:
+		if (!f)
+			f = free_pop(x);
+		if (f)
+			return f;
 	}
 	plat_log(x->plat, PLAT_ERR, "no frame is free: %u of %u are dirty, the rest is in use",
 		 atomic_load(&x->pool->hdr->ndirty), x->pool->hdr->nframes);
-	return -MP_ENOMEM;
+	return NULL;
+}
+
+int frame_alloc(struct exec *x, struct frame **out)
+{
+	struct frame *f = free_pop(x);
+
+	if (!f)
+		f = frame_reclaim(x);
+	*out = f;
+	return f ? 0 : -MP_ENOMEM;
 }
 
 /* The frame that it was evicting or freeing. */

@@ -435,31 +435,37 @@ int cache_writeback(struct exec *x, u32 max)
 	return w.error ? w.error : (int)w.written;
 }
 
-u32 writeback_for_space(struct exec *x)
+/* One list of unpinned dirty frames from `from` on, or from the beginning if there are none. */
+static void write_unpinned(struct exec *x, struct writer *w, const struct choice *c, fno_t from)
+{
+	fno_t list[BATCH];
+
+	for (;;) {
+		bool all = from <= 1;
+		u32 n = choose(x, c, &from, list, BATCH);
+
+		write_list(x, w, list, n, false);
+		if (w->written || (!n && all))
+			return;
+		if (!n)
+			from = 0;
+	}
+}
+
+u32 writeback_for_space(struct exec *x, fno_t from)
 {
 	struct pool_header *hdr = x->pool->hdr;
 	struct choice c = {.orders = 1u << ORDER_PAGE, .unpinned_only = true};
-	fno_t from = 0, list[BATCH];
 	struct writer w;
-	u32 n;
 
 	writer_init(&w);
-	n = choose(x, &c, &from, list, BATCH);
-	for (u32 i = 0; i < n; i++)
-		write_page(x, &w, frame_of(x, list[i]), false);
-	writer_run(x, &w);
+	write_unpinned(x, &w, &c, from);
 	if (w.written || !lock_mini_try(x, &hdr->writeback_lock, RANK_WRITEBACK))
 		return w.written;
 	/* Sealing the others needs other buffers, which may need frames. */
 	c.orders = 1u << ORDER_OTHER;
 	c.holder = true;
-	from = 0;
-	do {
-		n = choose(x, &c, &from, list, BATCH);
-		for (u32 i = 0; i < n; i++)
-			write_buffer(x, &w, frame_of(x, list[i]), false);
-		writer_run(x, &w);
-	} while (n && !w.written);
+	write_unpinned(x, &w, &c, from);
 	lock_drop(x, &hdr->writeback_lock);
 	return w.written;
 }

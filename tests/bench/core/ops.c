@@ -260,7 +260,7 @@ static void bench_names(struct exec *x, node_t dir)
 	MEASURE("create", 64, OK(fs_mknod(x, dir, name("file-", i), 0100644, 0, false, &a)));
 	MEASURE("lookup", 64, OK(fs_lookup(x, dir, name("file-", i), &a)));
 	MEASURE("lookup, not there", 64, (void)!fs_lookup(x, dir, name("none-", i), &a));
-	MEASURE("... again", 64, (void)!fs_lookup(x, dir, name("none-", i), &a));
+	MEASURE("lookup, again not there", 64, (void)!fs_lookup(x, dir, name("none-", i), &a));
 	MEASURE("link", 64, OK(fs_link(x, a.node, dir, name("link-", i), &a)));
 	MEASURE("rename", 64, OK(fs_rename(x, dir, name("link-", i), dir, name("name-", i), 0)));
 	MEASURE("readdir of 129", 4, OK(fs_readdir(x, dir, 0, false, fill, &entries)));
@@ -291,7 +291,9 @@ static void bench_data(struct exec *x, node_t dir)
 	MEASURE("sync, nothing", 1, OK(fs_sync(x)));
 	MEASURE("chmod and fsync", 16, OK(fs_setattr(x, a.node, &mode, &b));
 		OK(fs_fsync(x, a.node, false)));
-	MEASURE("truncate", 1, OK(fs_setattr(x, a.node, &cut, &b)));
+	MEASURE("write 128 KiB, no memory", 500, write_pages(x, a.node, i % 320 * 131072, 32));
+	MEASURE("read 128 KiB, not cached", 320, read_pages(x, a.node, i * 131072, 131072));
+	MEASURE("truncate 40 MiB", 1, OK(fs_setattr(x, a.node, &cut, &b)));
 	OK(fs_release(x, a.node));
 }
 
