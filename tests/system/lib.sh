@@ -144,13 +144,13 @@ unmount_host() {
 
 is_mounted() {
 	local path
-	path=$(realpath -s "$1")
+	path=$(realpath -sm "$1")
 	awk -v p="$path" '$5 == p { found = 1 } END { exit !found }' /proc/self/mountinfo
 }
 
 # What is mounted below $RUN, the last one first. Asks no mount, for one may not answer.
 mounts_below_run() {
-	awk -v p="$(realpath -s "$RUN")/" 'index($5, p) == 1 { print $5 }' /proc/self/mountinfo | tac
+	awk -v p="$(realpath -sm "$RUN")/" 'index($5, p) == 1 { print $5 }' /proc/self/mountinfo | tac
 }
 
 # Whatever is left of an earlier run or of this one.
