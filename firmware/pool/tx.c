@@ -40,11 +40,33 @@ static inline bool undo_has(const struct exec *x, const u32 *top, u32 head, ref_
 	return offset <= top[-1] && len <= top[-1] - offset;
 }
 
+/* The old bytes lie in the log: the record counts from here on. */
+static inline void undo_close(struct exec *x, u32 *tail, u32 head, ref_t ref, u32 len)
+{
+	tail[0] = ref;
+	tail[1] = len;
+	exec_step(x);
+	/* The record is whole before it counts, and counts before the caller changes a byte. */
+	atomic_store_release(&x->slot->head, head + UNDO_RECORD(len));
+	atomic_fence();
+	exec_step(x);
+}
+
+static __attribute__((noinline)) int undo_save_bytes(struct exec *x, const void *p, u32 len)
+{
+	u32 head = x->slot->head;
+	u32 *to = &x->slot->undo[head / 4];
+
+	memcpy(to, p, len);
+	undo_close(x, to + (len + 3) / 4, head, exec_ref(x, p), len);
+	return 0;
+}
+
 int undo_save(struct exec *x, const void *p, u32 len, u32 limit)
 {
 	struct exec_slot *slot = x->slot;
 	ref_t ref = exec_ref(x, p);
-	u32 head = slot->head, words = (len + 3) / 4;
+	u32 head = slot->head;
 	u32 *to = &slot->undo[head / 4];
 
 	if (undo_has(x, to, head, ref, len))
@@ -52,16 +74,9 @@ int undo_save(struct exec *x, const void *p, u32 len, u32 limit)
 	if (len > POOL_UNDO_SIZE || head + UNDO_RECORD(len) > limit)
 		return -MP_ENOSPC;
 	if (((uintptr_t)p | len) & 3)
-		memcpy(to, p, len);
-	else
-		undo_copy_words(to, p, words);
-	to[words] = ref;
-	to[words + 1] = len;
-	exec_step(x);
-	/* The record is whole before it counts, and counts before the caller changes a byte. */
-	atomic_store_release(&slot->head, head + UNDO_RECORD(len));
-	atomic_fence();
-	exec_step(x);
+		return undo_save_bytes(x, p, len);
+	undo_copy_words(to, p, len / 4);
+	undo_close(x, to + len / 4, head, ref, len);
 	return 0;
 }
 

@@ -13,18 +13,13 @@
 
 static inline void undo_copy_words(u32 *to, const u32 *from, u32 words)
 {
-	for (; words >= 8; words -= 8, to += 8, from += 8) {
+	for (; words >= 4; words -= 4, to += 4, from += 4) {
 		u32 a = from[0], b = from[1], c = from[2], d = from[3];
-		u32 e = from[4], f = from[5], g = from[6], h = from[7];
 
 		to[0] = a;
 		to[1] = b;
 		to[2] = c;
 		to[3] = d;
-		to[4] = e;
-		to[5] = f;
-		to[6] = g;
-		to[7] = h;
 	}
 	for (; words; words--)
 		*to++ = *from++;
