@@ -139,8 +139,9 @@ static inline u32 frame_worker(const struct exec *x)
 bool frame_claim_dirty(struct exec *x, struct frame *f, u32 set);
 
 /* Writes some dirty frames that nobody has pinned, for their place, those from `from` on first.
- * Waits for the medium but for no executor. Number written. */
-u32 writeback_for_space(struct exec *x, fno_t from);
+ * Waits for the medium but for no executor. Number written; a negative errno if nothing could be.
+ */
+int writeback_for_space(struct exec *x, fno_t from);
 
 /* For a change that belongs to no tx: sealing a bitmap puts its sum into the descriptor. */
 void buf_touch_begin(struct exec *x, struct frame *f);

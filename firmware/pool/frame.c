@@ -347,16 +347,20 @@ static struct frame *clock_evict(struct exec *x, u32 limit)
  */
 static __attribute__((noinline)) struct frame *frame_reclaim(struct exec *x)
 {
-	struct frame *f;
+	u32 errors = 0;
 
-	for (u32 round = 0; round < ALLOC_ROUNDS; round++) {
-		f = clock_evict(x, CLOCK_STEP);
-		if (f || writeback_for_space(x, atomic_load(&x->pool->hdr->clock_hand)))
-			goto next;
-		f = clock_evict(x, 2 * x->pool->hdr->nframes);
+	for (u32 round = 0; round < ALLOC_ROUNDS && errors < 2; round++) {
+		struct frame *f = clock_evict(x, CLOCK_STEP);
+		int written = 0;
+
 		if (!f)
-			plat_yield(x->plat); /* others may have them in use or in work */
-	next:
+			written = writeback_for_space(x, atomic_load(&x->pool->hdr->clock_hand));
+		errors += written < 0;
+		if (!f && written <= 0) {
+			f = clock_evict(x, 2 * x->pool->hdr->nframes);
+			if (!f)
+				plat_yield(x->plat); /* others may have them in use or in work */
+		}
 		if (!f)
 			f = free_pop(x);
 		if (f)

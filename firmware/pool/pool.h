@@ -74,7 +74,8 @@ enum inflight_kind {
 	INFLIGHT_FREE_BLOCKS,  /* done at commit */
 	INFLIGHT_ALLOC_INODE,  /* a = inode number, b = 1 if a directory */
 	INFLIGHT_FREE_INODE,
-	INFLIGHT_DROP_PAGES, /* done at commit: a = ref of inode slot | first page << 32, b = last */
+	INFLIGHT_DROP_PAGES, /* done at commit: a = ref of inode slot | first page << 32, b = last
+			      */
 	INFLIGHT_ZERO_PAGE,  /* done at commit: a = ref | page << 32, b = from | to << 16: bytes */
 	INFLIGHT_UNDO_PAGE,  /* the same, done by abort: behind the end of the file as it was */
 };

@@ -62,8 +62,6 @@ static void writer_init(struct writer *w)
 static void frame_written(struct exec *x, struct frame *f, int error)
 {
 	if (error) {
-		plat_log(x->plat, PLAT_ERR, "block %llu cannot be written: error %d",
-			 (unsigned long long)f->block, -error);
 		if (atomic_load(&f->kind) == FRAME_PAGE) {
 			struct inode *inode = page_inode(x, f);
 
@@ -86,8 +84,12 @@ static void writer_run(struct exec *x, struct writer *w)
 	for (u32 i = 0; i < w->nio; i++) {
 		int err = plat_io_wait(x->plat, &w->io[i]);
 
-		if (err && !w->error)
+		if (err && !w->error) {
 			w->error = err;
+			plat_log(x->plat, PLAT_ERR,
+				 "%u blocks from %llu cannot be written: error %d", w->io[i].count,
+				 (unsigned long long)w->io[i].block, -err);
+		}
 		for (u32 k = 0; k < w->io[i].count; k++)
 			frame_written(x, frame_of(x, w->frame[n++]), err);
 		if (!err)
@@ -435,24 +437,26 @@ int cache_writeback(struct exec *x, u32 max)
 	return w.error ? w.error : (int)w.written;
 }
 
-/* One list of unpinned dirty frames from `from` on, or from the beginning if there are none. */
+/* Unpinned dirty frames from `from` on, then those before it, until some are written. */
 static void write_unpinned(struct exec *x, struct writer *w, const struct choice *c, fno_t from)
 {
+	bool wrapped = from <= 1;
 	fno_t list[BATCH];
 
-	for (;;) {
-		bool all = from <= 1;
+	while (!w->written && !w->error) {
 		u32 n = choose(x, c, &from, list, BATCH);
 
 		write_list(x, w, list, n, false);
-		if (w->written || (!n && all))
-			return;
-		if (!n)
-			from = 0;
+		if (n)
+			continue;
+		if (wrapped)
+			break;
+		wrapped = true;
+		from = 0;
 	}
 }
 
-u32 writeback_for_space(struct exec *x, fno_t from)
+int writeback_for_space(struct exec *x, fno_t from)
 {
 	struct pool_header *hdr = x->pool->hdr;
 	struct choice c = {.orders = 1u << ORDER_PAGE, .unpinned_only = true};
@@ -461,13 +465,13 @@ u32 writeback_for_space(struct exec *x, fno_t from)
 	writer_init(&w);
 	write_unpinned(x, &w, &c, from);
 	if (w.written || !lock_mini_try(x, &hdr->writeback_lock, RANK_WRITEBACK))
-		return w.written;
+		return w.written ? (int)w.written : w.error;
 	/* Sealing the others needs other buffers, which may need frames. */
 	c.orders = 1u << ORDER_OTHER;
 	c.holder = true;
 	write_unpinned(x, &w, &c, from);
 	lock_drop(x, &hdr->writeback_lock);
-	return w.written;
+	return w.written ? (int)w.written : w.error;
 }
 
 void cache_drop_all(struct exec *x)

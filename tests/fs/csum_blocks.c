@@ -29,11 +29,10 @@ static void make_image(const char *args)
 			 ">value"),
 		 0);
 	fixture_make(128, args, "build/tmp/csum");
-	CHECK_EQ(
-		fixture_run(NULL, 0,
-			    "debugfs -w -R 'ea_set /holes user.big -f build/tmp/csum/value' '%s' "
-			    "2>/dev/null; rm -rf build/tmp/csum"),
-		0);
+	CHECK_EQ(fixture_run(NULL, 0,
+			     "debugfs -w -R 'ea_set /holes user.big -f build/tmp/csum/value' '%s' "
+			     "2>/dev/null; rm -rf build/tmp/csum"),
+		 0);
 	CHECK_EQ(fixture_run(NULL, 0, "e2fsck -fyD '%s' >/dev/null 2>&1; [ $? -lt 2 ]"), 0);
 	fixture_fsck();
 }

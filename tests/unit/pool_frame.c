@@ -224,6 +224,38 @@ TEST(write_error_is_reported_and_the_data_stays)
 	env_check(0);
 }
 
+TEST(broken_medium_is_enomem_soon_and_mends)
+{
+	struct exec *x = &env.x;
+	struct frame *f;
+	u32 n = 0;
+	int err = 0;
+
+	env_make(8, BLOCKS);
+	plat_posix_log_level(env.plat, PLAT_ERR - 1);
+	plat_posix_fail(env.plat, PLAT_WRITE, 1, ~0ull);
+	while (!err && n < BLOCKS) {
+		tx_begin(x);
+		err = buf_read(x, n, plain, &f);
+		if (!err) {
+			void *p;
+
+			CHECK_OK(buf_save(x, f, 0, 4, &p));
+			*(u32 *)p = n + 70000;
+			buf_put(x, f);
+			n++;
+		}
+		(void)!tx_end(x, err);
+	}
+	CHECK_EQ(err, -MP_ENOMEM);
+	CHECK_EQ(env.pool.hdr->ndirty, n);
+	plat_posix_fail(env.plat, PLAT_WRITE, 0, 0);
+	CHECK_OK(cache_sync(x));
+	for (u32 i = 0; i < n; i += 13)
+		CHECK_EQ(medium_word(i), i + 70000);
+	env_check(0);
+}
+
 TEST(new_buffer_is_zero_and_forgotten_ones_are_not_written)
 {
 	struct exec *x = &env.x;
