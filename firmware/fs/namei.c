@@ -192,13 +192,20 @@ int fs_mknod(struct exec *x, node_t node, struct fs_name name, u32 mode, u32 rde
 	     struct fs_attr *out)
 {
 	struct inode *in[2] = {NULL, NULL};
-	u32 type = mode & EXT4_S_IFMT;
 	int err;
 
-	if (!type)
+	if (!(mode & EXT4_S_IFMT))
 		mode |= EXT4_S_IFREG;
-	if (type == EXT4_S_IFDIR || type == EXT4_S_IFLNK)
+	switch (mode & EXT4_S_IFMT) {
+	case EXT4_S_IFREG:
+	case EXT4_S_IFCHR:
+	case EXT4_S_IFBLK:
+	case EXT4_S_IFIFO:
+	case EXT4_S_IFSOCK:
+		break;
+	default:
 		return -MP_EINVAL;
+	}
 	err = create_checks(x, name);
 	if (err)
 		return err;
