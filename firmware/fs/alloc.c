@@ -14,6 +14,7 @@
 #include "platform/atomic.h"
 #include "platform/errno.h"
 #include "fs/alloc_priv.h"
+#include "fs/file_priv.h"
 
 u32 group_blocks(const struct fs *fs, u32 g)
 {
@@ -426,40 +427,84 @@ int group_end(struct exec *x, struct group_edit *e, int err)
 }
 
 /* ---- the end of a tx */
+/* Pages that the tx has put over blocks which are not its any more. Only a dead executor leaves
+ * any: who lives puts pages into the cache when nothing can fail. */
+static void forget_pages(struct exec *x, blkno_t block, u32 count)
+{
+	u32 nframes = x->pool->hdr->nframes, i;
+
+	for (i = 1; i < nframes; i++) {
+		struct frame *f = frame_of(x, i);
+
+		if (atomic_load(&f->kind) == FRAME_PAGE && f->block - block < count)
+			page_drop(x, exec_ptr(x, f->csum_owner), f->key_lo, f->key_lo);
+	}
+}
+
+static int settle_pages(struct exec *x, const struct inflight *e, bool committed)
+{
+	struct inode *inode = exec_ptr(x, (ref_t)e->a);
+	u32 index = (u32)(e->a >> 32);
+
+	switch (e->kind) {
+	case INFLIGHT_ALLOC_BLOCKS:
+		if (!committed)
+			forget_pages(x, e->a, e->b);
+		break;
+	case INFLIGHT_DROP_PAGES:
+		if (committed)
+			page_drop(x, inode, index, e->b);
+		break;
+	case INFLIGHT_ZERO_PAGE:
+		if (committed)
+			return page_zero(x, inode, index, e->b & 0xFFFF, e->b >> 16);
+		break;
+	case INFLIGHT_UNDO_PAGE:
+		if (!committed)
+			return page_zero(x, inode, index, e->b & 0xFFFF, e->b >> 16);
+		break;
+	}
+	return 0;
+}
+
+static int settle_space(struct exec *x, struct inflight *e, bool committed)
+{
+	switch (e->kind) {
+	case INFLIGHT_ALLOC_BLOCKS:
+		return committed ? 0 : blocks_give_back(x, e);
+	case INFLIGHT_FREE_BLOCKS:
+		return committed ? blocks_give_back(x, e) : 0;
+	case INFLIGHT_ALLOC_INODE:
+		return committed ? 0 : inode_give_back(x, e);
+	case INFLIGHT_FREE_INODE:
+		return committed ? inode_give_back(x, e) : 0;
+	}
+	return 0;
+}
+
 void inflight_settle(struct exec *x, bool committed)
 {
 	struct exec_slot *slot = x->slot;
 	u32 i;
 
+	/* pages go before somebody else can get their blocks */
 	for (i = 0; i < slot->ninflight; i++) {
-		struct inflight e = slot->inflight[i];
-		int err = 0;
+		const struct inflight *e = &slot->inflight[i];
 
-		switch (e.kind) {
-		case INFLIGHT_ALLOC_BLOCKS:
-			if (!committed)
-				err = blocks_give_back(x, e.a, e.b, true);
-			break;
-		case INFLIGHT_FREE_BLOCKS:
-			if (committed)
-				err = blocks_give_back(x, e.a, e.b & ~INFLIGHT_DATA,
-						       !(e.b & INFLIGHT_DATA));
-			break;
-		case INFLIGHT_ALLOC_INODE:
-			if (!committed)
-				err = inode_give_back(x, (ino_no_t)e.a, e.b);
-			break;
-		case INFLIGHT_FREE_INODE:
-			if (committed)
-				err = inode_give_back(x, (ino_no_t)e.a, e.b);
-			break;
-		}
-		slot->inflight[i].kind = INFLIGHT_NONE;
+		if (settle_pages(x, e, committed))
+			plat_log(x->plat, PLAT_ERR, "page %u could not be zeroed",
+				 (u32)(e->a >> 32));
+	}
+	for (i = 0; i < slot->ninflight; i++) {
+		struct inflight *e = &slot->inflight[i];
+		int err = settle_space(x, e, committed);
+
 		if (err)
 			plat_log(x->plat, PLAT_ERR,
 				 "could not give back %s %llu: error %d: lost until e2fsck",
-				 e.kind <= INFLIGHT_FREE_BLOCKS ? "block" : "inode",
-				 (unsigned long long)e.a, err);
+				 e->kind <= INFLIGHT_FREE_BLOCKS ? "block" : "inode",
+				 (unsigned long long)e->a, err);
+		e->kind = INFLIGHT_NONE;
 	}
 	slot->ninflight = 0;
 }

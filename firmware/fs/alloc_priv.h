@@ -47,9 +47,10 @@ u32 block_group(const struct fs *fs, blkno_t block, u32 *bit);
 /* Fills an uninitialised block bitmap: what mke2fs has put into the group. */
 int warn_unused block_bitmap_init(struct exec *x, u32 g, u32 *map);
 
-/* Carry out what was declared; each its own mini. */
-int warn_unused blocks_give_back(struct exec *x, blkno_t block, u32 count, bool buffers);
-int warn_unused inode_give_back(struct exec *x, ino_no_t ino, bool directory);
+/* Carry out what was declared. The mini that changes a bitmap also takes what it did out of the
+ * entry: it can be cut off anywhere, and be done again. */
+int warn_unused blocks_give_back(struct exec *x, struct inflight *e);
+int warn_unused inode_give_back(struct exec *x, struct inflight *e);
 
 static inline u32 desc_bytes(const struct fs *fs)
 {

@@ -239,7 +239,8 @@ int block_free_data(struct exec *x, blkno_t block, u32 count)
 	return free_later(x, block, count, INFLIGHT_DATA);
 }
 
-static int give_back_in(struct exec *x, u32 g, u32 bit, u32 count)
+/* The first n blocks of the entry, which lie in one group. */
+static int give_back_in(struct exec *x, struct inflight *entry, u32 g, u32 bit, u32 n)
 {
 	struct group_edit e;
 	int err;
@@ -247,38 +248,37 @@ static int give_back_in(struct exec *x, u32 g, u32 bit, u32 count)
 	err = group_begin(x, g, false, &e);
 	if (err)
 		return err;
-	if (bits_next_zero(e.map, bit, bit + count) != bit + count ||
-	    e.group->free_blocks + count > group_blocks(fs_of(x), g))
-		return group_end(x, &e,
-				 fs_corrupt(x, "freeing a free block", 0,
-					    (blkno_t)g * fs_of(x)->blocks_per_group + bit));
-	err = group_change(x, &e, bit, count);
+	if (bits_next_zero(e.map, bit, bit + n) != bit + n ||
+	    e.group->free_blocks + n > group_blocks(fs_of(x), g))
+		return group_end(x, &e, fs_corrupt(x, "freeing a free block", 0, entry->a));
+	err = group_change(x, &e, bit, n);
+	if (!err)
+		err = tx_save(x, entry, sizeof(*entry));
 	if (err)
 		return group_end(x, &e, err);
-	bits_clear(e.map, bit, count);
-	atomic_store(&e.group->free_blocks, e.group->free_blocks + count);
+	bits_clear(e.map, bit, n);
+	atomic_store(&e.group->free_blocks, e.group->free_blocks + n);
 	e.group->block_hint = min_of(e.group->block_hint, bit);
 	group_put_counts(x, &e);
+	entry->a += n;
+	entry->b -= n;
 	return group_end(x, &e, 0);
 }
 
-int blocks_give_back(struct exec *x, blkno_t block, u32 count, bool buffers)
+int blocks_give_back(struct exec *x, struct inflight *entry)
 {
 	const struct fs *fs = fs_of(x);
+	u32 count = entry->b & ~INFLIGHT_DATA, bit, g;
 	int err;
 
 	/* before anybody else can get them */
-	if (buffers)
-		buf_forget(x, block, count);
-	while (count) {
-		u32 bit, g = block_group(fs, block, &bit);
-		u32 n = min_of(count, fs->blocks_per_group - bit);
-
-		err = give_back_in(x, g, bit, n);
+	if (!(entry->b & INFLIGHT_DATA))
+		buf_forget(x, entry->a, count);
+	while ((count = entry->b & ~INFLIGHT_DATA)) {
+		g = block_group(fs, entry->a, &bit);
+		err = give_back_in(x, entry, g, bit, min_of(count, fs->blocks_per_group - bit));
 		if (err)
 			return err;
-		block += n;
-		count -= n;
 	}
 	return 0;
 }

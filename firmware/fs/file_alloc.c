@@ -14,51 +14,32 @@ struct range {
 	u64 touched, beyond; /* blocks that it touches: [touched, beyond) */
 };
 
-/* The parts of pages at the range's two ends: pinned pages, NULL where there is nothing to do. */
-struct edge {
-	struct frame *f;
-	blkno_t block;
-	u32 from, to;
-};
-
-static int edge_get(struct exec *x, struct inode *inode, u64 from, u64 to, struct edge *e)
+/* The parts of pages at the range's two ends become zeros at the commit; f: pinned till then. */
+static int zero_ends(struct exec *x, struct inode *inode, const struct range *r, struct frame *f[2])
 {
-	e->from = (u32)from & (BLOCK_SIZE - 1);
-	e->to = e->from + (u32)(to - from);
-	return page_lookup(x, inode, (lblk_t)(from >> BLOCK_SHIFT), &e->block, &e->f);
-}
-
-static int edges_get(struct exec *x, struct inode *inode, const struct range *r, struct edge e[2])
-{
-	u64 head_end = (r->pos | (BLOCK_SIZE - 1)) + 1, tail = r->end & ~(u64)(BLOCK_SIZE - 1);
+	const u32 mask = BLOCK_SIZE - 1;
+	u64 head_end = (r->pos | mask) + 1, tail = r->end & ~(u64)mask;
 	int err = 0;
 
-	e[0].f = NULL;
-	e[1].f = NULL;
-	if (r->pos & (BLOCK_SIZE - 1))
-		err = edge_get(x, inode, r->pos, min_of(r->end, head_end), &e[0]);
+	f[0] = NULL;
+	f[1] = NULL;
+	if (r->pos & mask)
+		err = page_zero_later(x, inode, (lblk_t)(r->pos >> BLOCK_SHIFT), (u32)r->pos & mask,
+				      r->end < head_end ? (u32)r->end & mask : BLOCK_SIZE, &f[0]);
 	/* the end's page, unless it is the start's, already dealt with */
-	if (!err && r->end & (BLOCK_SIZE - 1) && (!(r->pos & (BLOCK_SIZE - 1)) || tail >= head_end))
-		err = edge_get(x, inode, tail, r->end, &e[1]);
+	if (!err && r->end & mask && (!(r->pos & mask) || tail >= head_end))
+		err = page_zero_later(x, inode, (lblk_t)(tail >> BLOCK_SHIFT), 0,
+				      (u32)r->end & mask, &f[1]);
 	return err;
 }
 
-static void edges_zero(struct exec *x, struct inode *inode, struct edge e[2])
+static void unpin_ends(struct exec *x, struct frame *f[2])
 {
 	u32 i;
 
 	for (i = 0; i < 2; i++)
-		if (e[i].f)
-			page_zero(x, inode, e[i].f, e[i].block, e[i].from, e[i].to);
-}
-
-static void edges_put(struct exec *x, struct edge e[2])
-{
-	u32 i;
-
-	for (i = 0; i < 2; i++)
-		if (e[i].f)
-			frame_unpin(x, e[i].f);
+		if (f[i])
+			frame_unpin(x, f[i]);
 }
 
 static int touch(struct exec *x, struct inode *inode)
@@ -73,33 +54,24 @@ static int touch(struct exec *x, struct inode *inode)
 
 static int punch(struct exec *x, struct inode *inode, const struct range *r)
 {
-	bool blocks = r->past > r->first;
-	lblk_t last = (lblk_t)(r->past - 1), before = last;
-	struct edge e[2];
-	int err, more;
+	lblk_t first = (lblk_t)r->first, last = (lblk_t)(r->past - 1), before;
+	struct frame *f[2];
+	int err, more = r->past > r->first;
 
-	err = edges_get(x, inode, r, e);
+	err = zero_ends(x, inode, r, f);
 	if (!err)
 		err = touch(x, inode);
-	more = 0;
-	if (!err) {
-		if (blocks)
-			more = extent_remove_part(x, inode, (lblk_t)r->first, &last);
-		err = more < 0 ? more : 0;
-	}
-	if (!err)
-		edges_zero(x, inode, e);
-	edges_put(x, e);
-	while (!err && blocks) {
-		/* pages go with their blocks, just before both are committed */
-		page_drop(x, inode, more ? last + 1 : (lblk_t)r->first, before);
-		if (!more)
-			break;
-		tx_restart(x);
+	while (!err && more) {
 		before = last;
-		more = extent_remove_part(x, inode, (lblk_t)r->first, &last);
-		err = more < 0 ? more : 0;
+		more = extent_remove_part(x, inode, first, &last);
+		if (more < 0)
+			err = more;
+		else
+			err = page_drop_later(x, inode, more ? last + 1 : first, before);
+		if (!err && more)
+			tx_restart(x);
 	}
+	unpin_ends(x, f);
 	return err;
 }
 
@@ -149,9 +121,10 @@ static int preallocate(struct exec *x, struct inode *inode, const struct range *
 			if (a < b) {
 				b = min_of(b, a + EXT_UNWRITTEN_MAX);
 				err = extent_mark_unwritten(x, inode, (lblk_t)a, (u32)(b - a));
+				if (!err)
+					err = page_drop_later(x, inode, (lblk_t)a, (lblk_t)(b - 1));
 				if (err)
 					break;
-				page_drop(x, inode, (lblk_t)a, (lblk_t)(b - 1));
 				tx_restart(x);
 				at = b;
 				continue;
@@ -164,17 +137,15 @@ static int preallocate(struct exec *x, struct inode *inode, const struct range *
 
 static int zero_edges(struct exec *x, struct inode *inode, const struct range *r)
 {
-	struct edge e[2];
+	struct frame *f[2];
 	int err;
 
-	err = edges_get(x, inode, r, e);
+	err = zero_ends(x, inode, r, f);
 	if (!err)
 		err = touch(x, inode);
-	if (!err) {
-		edges_zero(x, inode, e);
+	if (!err)
 		tx_restart(x);
-	}
-	edges_put(x, e);
+	unpin_ends(x, f);
 	return err;
 }
 

@@ -64,13 +64,59 @@ int page_lookup(struct exec *x, struct inode *inode, lblk_t index, blkno_t *bloc
 	return page_get(x, inode, index, m.pblk, out);
 }
 
-void page_zero(struct exec *x, struct inode *inode, struct frame *f, blkno_t block, u32 from,
-	       u32 to)
+/* ---- with the end of the tx (tx.h): not sooner, or a death before the commit would lose data that
+ * is still part of the file */
+static int later(struct exec *x, enum inflight_kind kind, struct inode *inode, lblk_t index, u32 b)
 {
-	plat_zero(x->plat, (u8 *)frame_data(x, f) + from, to - from);
-	page_dirty(x, inode, f, block);
+	int err = tx_inflight(x, kind, exec_ref(x, inode) | (u64)index << 32, b);
+
+	return err == -MP_ENOSPC ? -MP_ENOMEM : err;
 }
 
+int page_zero(struct exec *x, struct inode *inode, lblk_t index, u32 from, u32 to)
+{
+	struct frame *f;
+	blkno_t block;
+	int err;
+
+	err = page_lookup(x, inode, index, &block, &f);
+	if (err || !f)
+		return err;
+	plat_zero(x->plat, (u8 *)frame_data(x, f) + from, to - from);
+	page_dirty(x, inode, f, block);
+	frame_unpin(x, f);
+	return 0;
+}
+
+int page_zero_later(struct exec *x, struct inode *inode, lblk_t index, u32 from, u32 to,
+		    struct frame **f)
+{
+	blkno_t block;
+	int err;
+
+	err = page_lookup(x, inode, index, &block, f);
+	if (err || !*f)
+		return err;
+	err = later(x, INFLIGHT_ZERO_PAGE, inode, index, from | to << 16);
+	if (err) {
+		frame_unpin(x, *f);
+		*f = NULL;
+	}
+	return err;
+}
+
+int page_drop_later(struct exec *x, struct inode *inode, lblk_t first, lblk_t last)
+{
+	/* locked for writing: none can come meanwhile */
+	return atomic_load(&inode->npages) ? later(x, INFLIGHT_DROP_PAGES, inode, first, last) : 0;
+}
+
+int page_zero_on_abort(struct exec *x, struct inode *inode, lblk_t index, u32 from)
+{
+	return later(x, INFLIGHT_UNDO_PAGE, inode, index, from | BLOCK_SIZE << 16);
+}
+
+/* ---- reading ahead */
 /* Requests under way; each for frames that follow each other in the pool and on the medium. */
 struct batch {
 	u32 nios, npages;

@@ -32,16 +32,23 @@ int warn_unused page_lookup(struct exec *x, struct inode *inode, lblk_t index, b
 /* Reads what is missing of pages [first, first+count) with several requests in flight; a hint. */
 void page_readahead(struct exec *x, struct inode *inode, lblk_t first, u32 count);
 
+/* Bytes [from, to) of a page become zeros, now, if anything is mapped there: by inflight_settle. */
+int warn_unused page_zero(struct exec *x, struct inode *inode, lblk_t index, u32 from, u32 to);
+/* The same when the open tx commits. The page is read now, and stays pinned in *f (NULL: nothing to
+ * do) until the caller unpins it after the commit. */
+int warn_unused page_zero_later(struct exec *x, struct inode *inode, lblk_t index, u32 from, u32 to,
+				struct frame **f);
+/* Pages [first, last] leave the cache, unwritten, when the open tx commits. */
+int warn_unused page_drop_later(struct exec *x, struct inode *inode, lblk_t first, lblk_t last);
+/* Bytes [from, to) of a page become zeros if the open tx does not commit. */
+int warn_unused page_zero_on_abort(struct exec *x, struct inode *inode, lblk_t index, u32 from);
+
 /* ---- file_size.c: the inode locked for writing, in an open tx, which may be restarted: then what
  * was done so far is kept. */
 /* Size, blocks and pages; not the times. */
 int warn_unused file_set_size(struct exec *x, struct inode *inode, u64 size);
 /* Removes blocks beyond the size that an interrupted truncation has left; off the orphan list. */
 int warn_unused file_finish_truncate(struct exec *x, struct inode *inode);
-/* Bytes [from, to) of one page become zeros, if anything is mapped there. Not undone by an abort:
- * prepared by page_lookup, to be done when nothing can fail any more. */
-void page_zero(struct exec *x, struct inode *inode, struct frame *f, blkno_t block, u32 from,
-	       u32 to);
 
 /* ---- file_write.c */
 /* fs_write under the lock of the inode, in an open tx, which may be restarted; *done says how many

@@ -48,32 +48,29 @@ static int shrink(struct exec *x, struct inode *inode, u64 size)
 	lblk_t last = EXT_LBLK_LAST;
 	struct ext4_inode *raw;
 	struct frame *f = NULL;
-	blkno_t block = 0;
 	int err = 0, more = 0;
 
 	if (tail)
-		err = page_lookup(x, inode, (lblk_t)(size >> BLOCK_SHIFT), &block, &f);
+		err = page_zero_later(x, inode, (lblk_t)(size >> BLOCK_SHIFT), tail, BLOCK_SIZE,
+				      &f);
 	if (!err)
 		err = inode_edit(x, inode, &raw);
 	if (err)
 		goto out;
 	inode_set_size(raw, size);
-	if (first <= EXT_LBLK_LAST)
-		more = extent_remove_part(x, inode, (lblk_t)first, &last);
-	if (more < 0)
+	if (first <= EXT_LBLK_LAST) {
+		err = page_drop_later(x, inode, (lblk_t)first, ~0u);
+		if (!err)
+			more = extent_remove_part(x, inode, (lblk_t)first, &last);
+	}
+	if (!err && more < 0)
 		err = more;
-	else if (more)
+	if (!err && more) {
 		err = orphan_add(x, inode);
-	if (err)
-		goto out;
-	/* from here to the commit nothing fails */
-	if (f)
-		page_zero(x, inode, f, block, tail, BLOCK_SIZE);
-	if (first <= EXT_LBLK_LAST)
-		page_drop(x, inode, (lblk_t)first, ~0u);
-	if (more) {
-		tx_restart(x);
-		err = truncate_rest(x, inode);
+		if (!err) {
+			tx_restart(x);
+			err = truncate_rest(x, inode);
+		}
 	}
 out:
 	if (f)

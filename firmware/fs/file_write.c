@@ -190,6 +190,7 @@ static struct frame *wait_for_last(struct exec *x, struct frame *f)
 {
 	while (atomic_load_acquire(&f->pins) != 1)
 		plat_yield(x->plat);
+	f->owner = x->id;
 	return f;
 }
 
@@ -286,6 +287,7 @@ static void change_inode(struct exec *x, struct ext4_inode *raw, u64 end, u32 fl
 static int write_batch(struct exec *x, struct inode *inode, struct wbatch *b, u32 flags)
 {
 	struct ext4_inode *raw;
+	u32 tail;
 	int err;
 
 	b->old_size = inode_size(inode_raw(x, inode));
@@ -296,6 +298,11 @@ static int write_batch(struct exec *x, struct inode *inode, struct wbatch *b, u3
 	if (err)
 		return err;
 	err = prepare(x, inode, b);
+	/* W3, should this executor die before the commit */
+	tail = (u32)b->old_size & (BLOCK_SIZE - 1);
+	if (!err && tail && b->pos + b->len > b->old_size &&
+	    b->pos >> BLOCK_SHIFT <= b->old_size >> BLOCK_SHIFT)
+		err = page_zero_on_abort(x, inode, (lblk_t)(b->old_size >> BLOCK_SHIFT), tail);
 	if (!err)
 		err = edit_inode(x, inode, b->pos + b->len, flags, &raw);
 	if (err) {

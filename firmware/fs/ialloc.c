@@ -131,10 +131,11 @@ int inode_free(struct exec *x, ino_no_t ino, bool directory)
 	return err ? err : tx_inflight(x, INFLIGHT_FREE_INODE, ino, directory);
 }
 
-int inode_give_back(struct exec *x, ino_no_t ino, bool directory)
+int inode_give_back(struct exec *x, struct inflight *entry)
 {
 	const struct fs *fs = fs_of(x);
-	u32 g = (ino - 1) / fs->inodes_per_group;
+	ino_no_t ino = (ino_no_t)entry->a;
+	u32 g = (ino - 1) / fs->inodes_per_group, directory = entry->b;
 	u32 index = (ino - 1) - g * fs->inodes_per_group;
 	struct group_edit e;
 	int err;
@@ -146,6 +147,8 @@ int inode_give_back(struct exec *x, ino_no_t ino, bool directory)
 	    e.group->free_inodes >= fs->inodes_per_group || (directory && !e.group->used_dirs))
 		return group_end(x, &e, fs_corrupt(x, "freeing a free inode", ino, 0));
 	err = group_change(x, &e, index, 1);
+	if (!err)
+		err = tx_save(x, &entry->kind, 4);
 	if (err)
 		return group_end(x, &e, err);
 	bits_clear(e.map, index, 1);
@@ -153,5 +156,6 @@ int inode_give_back(struct exec *x, ino_no_t ino, bool directory)
 	e.group->used_dirs -= directory;
 	e.group->inode_hint = min_of(e.group->inode_hint, index);
 	group_put_counts(x, &e);
+	entry->kind = INFLIGHT_NONE;
 	return group_end(x, &e, 0);
 }
