@@ -4,7 +4,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
+#include "../../firmware/platform/regs/port_host.h"
 #include "link.h"
 
 static void usage(FILE *to)
@@ -53,6 +55,77 @@ static int dump(struct link *link, uint32_t addr, uint32_t len)
 	return 0;
 }
 
+/* Attaches as a host does (docs/PORT-PROTOCOL.md); *slots: write slots that this gave. */
+static int attach(struct link *link, uint32_t *slots)
+{
+	struct timespec ms = {.tv_nsec = 1000000};
+	uint32_t before, status, geometry, id;
+	int err, tries;
+
+	err = link_read32(link, PORT_HOST_ID, &id) ?: link_read32(link, PORT_HOST_STATUS, &before);
+	if (err)
+		return err;
+	if (id != PORT_HOST_ID_VALUE)
+		return -EPROTO;
+	err = link_write32(link, PORT_HOST_CONTROL, PORT_HOST_CONTROL_ATTACH_MASK);
+	for (tries = 0; !err && tries < 20000; tries++) {
+		err = link_read32(link, PORT_HOST_STATUS, &status);
+		if ((status ^ before) & PORT_HOST_STATUS_EPOCH_MASK)
+			break;
+		nanosleep(&ms, NULL);
+	}
+	if (err || !(status & PORT_HOST_STATUS_READY_MASK))
+		return err ?: -ENOTCONN;
+	err = link_read32(link, PORT_HOST_GEOMETRY, &geometry);
+	*slots = (geometry & PORT_HOST_GEOMETRY_WRITE_SLOTS_MASK) >>
+		 PORT_HOST_GEOMETRY_WRITE_SLOTS_LSB;
+	return err;
+}
+
+static uint32_t pattern(uint32_t addr, uint32_t flip)
+{
+	return (addr * 2654435761u) ^ -flip;
+}
+
+static int write_pattern(struct link *link, uint32_t addr, uint32_t words, uint32_t flip)
+{
+	uint32_t data[1024], i;
+
+	for (i = 0; i < words; i++)
+		data[i] = pattern(addr + i * 4, flip);
+	return link_write(link, addr, data, words * 4);
+}
+
+static int read_pattern(struct link *link, uint32_t addr, uint32_t words, uint32_t flip)
+{
+	uint32_t data[1024], i;
+	struct link_read r = {.addr = addr, .len = words * 4, .data = data};
+	int err = link_read(link, &r, 1);
+
+	for (i = 0; i < words && !err; i++)
+		if (data[i] != pattern(addr + i * 4, flip))
+			err = -EBADMSG;
+	return err;
+}
+
+/* The longest bursts there are, over the write slots, and once more with every bit inverted. */
+static int check(struct link *link, uint32_t len)
+{
+	uint32_t slots, flip, at, end = PORT_HOST_WINDOW_BASE + len;
+	int err = attach(link, &slots);
+
+	if (!err && (len > slots * 4096u || len % 4))
+		err = -EINVAL;
+	for (flip = 0; flip < 2 && !err; flip++) {
+		for (at = PORT_HOST_WINDOW_BASE; at < end && !err; at += 4096)
+			err = write_pattern(link, at, end - at < 4096 ? (end - at) / 4 : 1024,
+					    flip);
+		for (at = PORT_HOST_WINDOW_BASE; at < end && !err; at += 4096)
+			err = read_pattern(link, at, end - at < 4096 ? (end - at) / 4 : 1024, flip);
+	}
+	return err;
+}
+
 int main(int argc, char **argv)
 {
 	struct link *link;
@@ -75,6 +148,8 @@ int main(int argc, char **argv)
 			err = number(argv[i], &value) ?: link_write32(link, addr, value);
 		/* A read of the same link says that the writes are done. */
 		err = err ?: link_read32(link, 0, &value);
+	} else if (!strcmp(argv[2], "check") && argc == 4) {
+		err = check(link, addr);
 	} else if (!strcmp(argv[2], "irq") && argc == 4) {
 		err = link_wait_irq(link, (int)addr);
 		if (err >= 0) {
