@@ -84,6 +84,16 @@ void plat_panic(struct plat *plat, const char *what, const char *file, int line)
 #ifdef MPDISK_DEBUG
 /* The executor dies here, as if its machine had stopped (exec.h, cut). Tests only. */
 void plat_cut(struct plat *plat) __attribute__((noreturn));
+
+/*
+ * Checks that every byte of a buffer that a tx has changed was saved first: an executor begins to
+ * edit the frame at ref (alone: nobody else edits it now), saves a range of the pool, ends its tx
+ * (panics if a byte was changed and not saved). touch: the frame is changed outside of this.
+ */
+void plat_debug_edit(struct plat *plat, u32 executor, ref_t frame, bool alone);
+void plat_debug_save(struct plat *plat, u32 executor, ref_t ref, u32 len);
+void plat_debug_end(struct plat *plat, u32 executor);
+void plat_debug_touch(struct plat *plat, ref_t frame);
 #endif
 
 #endif

@@ -216,6 +216,8 @@ int buf_new(struct exec *x, blkno_t block, struct csum_id id, struct frame **out
 	f->csum_mask = 0;
 	f->csum_owner = id.owner;
 	f->csum_seed = id.seed;
+	/* nothing refers to the block yet: an abort need not restore it */
+	debug_save(x, frame_ref(x, f), BLOCK_SIZE);
 	plat_zero(x->plat, frame_data(x, f), BLOCK_SIZE);
 	if (mine)
 		frame_flags_change(x, f, FRAME_READING | FRAME_WORKER, FRAME_UPTODATE);
@@ -281,6 +283,7 @@ int buf_edit(struct exec *x, struct frame *f)
 	atomic_store_release(&slot->nedited, n + 1);
 	exec_step(x);
 	edit_take(x, f);
+	debug_edit(x, f);
 	return 0;
 }
 
@@ -288,6 +291,7 @@ void buf_touch_begin(struct exec *x, struct frame *f)
 {
 	atomic_store_release(&x->slot->touching, frame_no(x, f));
 	exec_step(x);
+	debug_touch(x, f);
 	if (!(atomic_load(&f->editors) & x->bit))
 		edit_take(x, f);
 	else
@@ -317,6 +321,7 @@ void buf_edits_end(struct exec *x)
 {
 	struct exec_slot *slot = x->slot;
 
+	debug_end(x);
 	for (u32 i = 0; i < slot->nedited; i++)
 		edit_release(x, frame_of(x, slot->edited[i]));
 	atomic_store_release(&slot->nedited, 0);
@@ -333,6 +338,7 @@ void buf_set_csum(struct exec *x, struct frame *f, struct csum_id id)
 /* ---- forgetting */
 static void buf_forget_frame(struct exec *x, struct frame *f)
 {
+	debug_touch(x, f);
 	while (!frame_claim_dirty(x, f, 0)) {
 		u32 flags = atomic_load(&f->flags);
 

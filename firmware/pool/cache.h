@@ -113,6 +113,9 @@ static inline struct frame *frame_lookup(struct exec *x, enum frame_kind kind, u
 /* Hashes the caller's ANON frame, whose other fields are ready. Returns it, or the one that was
  * there already, pinned. */
 struct frame *frame_insert(struct exec *x, struct frame *f, enum frame_kind kind, u32 lo, u32 hi);
+/* In the hash, f takes the place of old, which the caller has pinned; its fields are ready but for
+ * owner, which becomes 0, and flags. A death leaves the one or the other there. */
+void frame_swap(struct exec *x, struct frame *old, struct frame *f, u32 flags);
 /* Takes a frame that the caller has pinned or frozen out of its hash chain. Idempotent. */
 void frame_unhash(struct exec *x, struct frame *f);
 /* ... and out of its inode's list, and makes it ANON of nobody. Not dirty, not under I/O. */
@@ -142,6 +145,49 @@ bool frame_claim_dirty(struct exec *x, struct frame *f, u32 set);
  * Waits for the medium but for no executor. Number written; a negative errno if nothing could be.
  */
 int writeback_for_space(struct exec *x, fno_t from);
+
+/* Debug builds: what a tx changes in a buffer it has saved (platform.h, plat_debug_edit). */
+static inline void debug_edit(struct exec *x, const struct frame *f)
+{
+#ifdef MPDISK_DEBUG
+	u32 others = atomic_load(&f->editors) & ~(x->bit | FRAME_EDIT_WAITERS);
+
+	plat_debug_edit(x->plat, x->id, frame_ref(x, f), !others);
+#else
+	(void)x;
+	(void)f;
+#endif
+}
+
+static inline void debug_save(struct exec *x, ref_t ref, u32 len)
+{
+#ifdef MPDISK_DEBUG
+	plat_debug_save(x->plat, x->id, ref, len);
+#else
+	(void)x;
+	(void)ref;
+	(void)len;
+#endif
+}
+
+static inline void debug_touch(struct exec *x, const struct frame *f)
+{
+#ifdef MPDISK_DEBUG
+	plat_debug_touch(x->plat, frame_ref(x, f));
+#else
+	(void)x;
+	(void)f;
+#endif
+}
+
+static inline void debug_end(struct exec *x)
+{
+#ifdef MPDISK_DEBUG
+	plat_debug_end(x->plat, x->id);
+#else
+	(void)x;
+#endif
+}
 
 /* For a change that belongs to no tx: sealing a bitmap puts its sum into the descriptor. */
 void buf_touch_begin(struct exec *x, struct frame *f);

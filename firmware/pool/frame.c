@@ -106,6 +106,27 @@ void frame_unhash(struct exec *x, struct frame *f)
 	hot_end(x, &hot);
 }
 
+void frame_swap(struct exec *x, struct frame *old, struct frame *f, u32 flags)
+{
+	u32 bucket = frame_bucket(x, old->key_lo, old->key_hi);
+	u32 *link = bucket_head(x, bucket);
+	struct hot hot;
+
+	hot_begin(x, &hot, bucket_lock(x, bucket), RANK_HASH);
+	while (atomic_load(link) != frame_no(x, old))
+		link = &frame_of(x, atomic_load(link))->hash_next;
+	hot_save(x, link, 4);
+	hot_save(x, &f->owner, 4);
+	hot_save(x, &f->flags, 4);
+	atomic_store(&f->hash_next, atomic_load(&old->hash_next));
+	f->owner = 0;
+	atomic_store(&f->flags, flags);
+	exec_step(x);
+	atomic_store_release(link, frame_no(x, f));
+	exec_step(x);
+	hot_end(x, &hot);
+}
+
 /* The pages of an inode are a ring: own_next is 0 outside of it, inode->pages is the first. */
 static void page_unlist(struct exec *x, struct frame *f)
 {

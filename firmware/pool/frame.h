@@ -171,6 +171,10 @@ void page_add(struct exec *x, struct inode *inode, lblk_t index, struct frame **
 void page_uptodate(struct exec *x, struct frame *f, int error);
 /* Marks a page dirty, its block known (F3). */
 void page_dirty(struct exec *x, struct inode *inode, struct frame *f, blkno_t block);
+/* The caller's ANON frame f, whole and dirty, takes the place of the page `old`, which the caller
+ * has pinned: at every moment one of them is the page. Both keep the caller's pins, old as ANON. */
+void page_replace(struct exec *x, struct inode *inode, struct frame *old, struct frame *f,
+		  blkno_t block);
 /* Takes pages [first, last] out of the cache without writing; pinned frames live on unhashed as
  * ANON. */
 void page_drop(struct exec *x, struct inode *inode, lblk_t first, lblk_t last);

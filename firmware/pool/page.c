@@ -58,20 +58,28 @@ struct frame *page_find(struct exec *x, struct inode *inode, lblk_t index)
 	return f;
 }
 
+/* All of an ANON frame but its identity. */
+static void page_setup(struct exec *x, struct inode *inode, struct frame *f, blkno_t block,
+		       u32 flags)
+{
+	f->block = block;
+	f->csum_kind = CSUM_NONE;
+	f->csum_mask = 0;
+	f->own_next = 0;
+	f->own_prev = 0;
+	atomic_store(&f->editors, 0);
+	atomic_store(&f->flags, flags);
+	f->csum_owner = exec_ref(x, inode);
+	f->owner = x->id;
+}
+
 void page_add(struct exec *x, struct inode *inode, lblk_t index, struct frame **f, blkno_t block,
 	      bool uptodate)
 {
 	struct frame *mine = *f;
 
-	mine->block = block;
-	mine->csum_kind = CSUM_NONE;
-	mine->csum_mask = 0;
-	mine->own_next = 0;
-	mine->own_prev = 0;
-	atomic_store(&mine->editors, 0);
-	atomic_store(&mine->flags, uptodate ? FRAME_UPTODATE : FRAME_READING | frame_worker(x));
-	mine->csum_owner = exec_ref(x, inode);
-	mine->owner = x->id;
+	page_setup(x, inode, mine, block,
+		   uptodate ? FRAME_UPTODATE : FRAME_READING | frame_worker(x));
 	for (;;) {
 		struct frame *g = frame_insert(x, mine, FRAME_PAGE, index, inode->ino);
 
@@ -109,7 +117,7 @@ void page_dirty(struct exec *x, struct inode *inode, struct frame *f, blkno_t bl
 }
 
 /* Takes a pinned page out of the cache. */
-static void page_drop_one(struct exec *x, struct frame *f)
+static void page_detach(struct exec *x, struct frame *f)
 {
 	while (!frame_claim_dirty(x, f, 0)) {
 		u32 flags = atomic_load(&f->flags);
@@ -120,7 +128,30 @@ static void page_drop_one(struct exec *x, struct frame *f)
 	}
 	if (atomic_load(&f->kind) == FRAME_PAGE)
 		frame_detach(x, f);
+}
+
+static void page_drop_one(struct exec *x, struct frame *f)
+{
+	page_detach(x, f);
 	frame_unpin(x, f);
+}
+
+void page_replace(struct exec *x, struct inode *inode, struct frame *old, struct frame *f,
+		  blkno_t block)
+{
+	page_setup(x, inode, f, block, FRAME_UPTODATE);
+	atomic_store(&f->key_lo, old->key_lo);
+	atomic_store(&f->key_hi, old->key_hi);
+	atomic_store(&f->kind, FRAME_PAGE);
+	exec_step(x);
+	page_list(x, inode, f);
+	exec_step(x);
+	/* "being written" by us keeps the flusher off until old is not written any more; a death
+	 * meanwhile makes it dirty (worker_recover) */
+	frame_swap(x, old, f, FRAME_UPTODATE | FRAME_WRITING | frame_worker(x));
+	frame_mark_dirty(x, f);
+	page_detach(x, old);
+	frame_flags_change(x, f, FRAME_WRITING | FRAME_WORKER, 0);
 }
 
 /* The first page of the inode in the range, pinned, or NULL. */

@@ -14,8 +14,7 @@
 
 #include "platform/atomic.h"
 #include "platform/errno.h"
-#include "pool/frame.h"
-#include "pool/lock.h"
+#include "pool/cache.h"
 #include "pool/undo.h"
 
 void tx_begin(struct exec *x)
@@ -69,6 +68,7 @@ int undo_save(struct exec *x, const void *p, u32 len, u32 limit)
 	u32 head = slot->head;
 	u32 *to = &slot->undo[head / 4];
 
+	debug_save(x, ref, len);
 	if (undo_has(x, to, head, ref, len))
 		return 0;
 	if (len > POOL_UNDO_SIZE || head + UNDO_RECORD(len) > limit)

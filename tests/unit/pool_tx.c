@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Transactions: all or nothing, on abort and when the executor dies at any step. */
+#include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "tests/unit/pool_env.h"
 
@@ -67,6 +70,32 @@ TEST(mini_commit_survives_outer_abort)
 	tx_abort(x);
 	CHECK_EQ(env.s->cell[0], 0);
 	CHECK_EQ(env.s->cell[1], 1);
+}
+
+TEST(change_without_save_is_noticed)
+{
+	env_make(8, 16);
+	for (u32 honest = 2; honest--;) {
+		int status;
+		pid_t pid = fork();
+
+		CHECK(pid >= 0);
+		if (pid == 0) {
+			struct frame *f;
+			u8 *p;
+
+			(void)!freopen("/dev/null", "w", stderr);
+			tx_begin(&env.x);
+			CHECK_OK(buf_read(&env.x, 3, plain, &f));
+			CHECK_OK(buf_save(&env.x, f, 64, 16, (void **)&p));
+			p[honest ? 15 : 16] ^= 1;
+			buf_put(&env.x, f);
+			tx_commit(&env.x);
+			_exit(0);
+		}
+		CHECK_EQ(waitpid(pid, &status, 0), pid);
+		CHECK_EQ(status == 0, honest);
+	}
 }
 
 TEST(full_log_is_an_error_and_abort_still_works)

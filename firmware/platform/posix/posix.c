@@ -19,27 +19,7 @@
 
 #include "format/crc32c.h"
 #include "platform/errno.h"
-#include "platform/posix/posix.h"
-
-struct fault {
-	u64 n;     /* requests until it strikes; 0: off */
-	u64 count; /* how many it strikes */
-};
-
-struct plat {
-	int fd;
-	bool read_only;
-	bool defer;
-	enum plat_level level;
-	u8 *base;
-	u8 *mapped; /* by plat_posix_pool */
-	u32 mapped_size;
-	blkno_t blocks;
-	struct fault fault[3]; /* by op; atomic */
-	struct plat_posix_counts counts;
-	void (*cut)(void *arg);
-	void *cut_arg;
-};
+#include "platform/posix/private.h"
 
 struct plat *plat_posix_open(const char *image, bool read_only)
 {

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The posix platform's own structure, for its files only. */
+#ifndef MPDISK_PLATFORM_POSIX_PRIVATE_H
+#define MPDISK_PLATFORM_POSIX_PRIVATE_H
+
+#include "platform/posix/posix.h"
+
+struct fault {
+	u64 n;     /* requests until it strikes; 0: off */
+	u64 count; /* how many it strikes */
+};
+
+struct plat {
+	int fd;
+	bool read_only;
+	bool defer;
+	enum plat_level level;
+	u8 *base;
+	u8 *mapped; /* by plat_posix_pool */
+	u32 mapped_size;
+	blkno_t blocks;
+	struct fault fault[3]; /* by op; atomic */
+	struct plat_posix_counts counts;
+	void (*cut)(void *arg);
+	void *cut_arg;
+};
+
+#endif
