@@ -403,7 +403,9 @@ static void release_orphans(struct exec *x)
 		for (n = inode->opens; n; n--)
 			if (fs_release(x, node))
 				break;
-		/* the last pin frees it */
+		/* whoever died with a pin will not come back: ours is the last, and frees it */
+		if (!inode->opens)
+			atomic_store(&inode->pins, 1);
 		inode_put(x, inode);
 		if (fs->orphan_head == head)
 			break;
