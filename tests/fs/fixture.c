@@ -17,16 +17,9 @@ static struct {
 	struct plat *plat;
 	struct pool pool;
 	struct exec x;
-	pid_t owner;
 } fx = {.pool_size = 32u << 20};
 
 #define FAIL(...) test_fail(__FILE__, __LINE__, __VA_ARGS__)
-
-static void fixture_clean(void)
-{
-	if (fx.image[0] && getpid() == fx.owner)
-		unlink(fx.image);
-}
 
 int fixture_run(char *out, size_t size, const char *command)
 {
@@ -75,8 +68,7 @@ static void fixture_name(void)
 	if (fd < 0)
 		FAIL("cannot make a file in %s", dir);
 	close(fd);
-	fx.owner = getpid();
-	atexit(fixture_clean);
+	test_temporary(fx.image);
 }
 
 void fixture_make(u32 size_mib, const char *args, const char *populate)

@@ -19,8 +19,15 @@
 static struct test_case *cases, **cases_end = &cases;
 static bool verbose;
 static u32 seed;
-static char *reason; /* shared with the child */
 #define REASON_SIZE 4096
+#define TEMPORARIES 16
+
+/* Shared with the child. */
+static struct {
+	char reason[REASON_SIZE];
+	u32 ntemporary;
+	char temporary[TEMPORARIES][256];
+} * shared;
 
 void test_register(struct test_case *c)
 {
@@ -49,9 +56,24 @@ void test_fail(const char *file, int line, const char *fmt, ...)
 	for (char *p = what; *p; p++)
 		if (*p == '\n')
 			*p = ' ';
-	snprintf(reason, REASON_SIZE, "%s:%d: %s", file, line, what);
+	snprintf(shared->reason, REASON_SIZE, "%s:%d: %s", file, line, what);
 	fflush(NULL);
 	_exit(1);
+}
+
+void test_temporary(const char *path)
+{
+	u32 n = __atomic_fetch_add(&shared->ntemporary, 1, __ATOMIC_RELAXED);
+
+	if (n < TEMPORARIES)
+		snprintf(shared->temporary[n], sizeof(shared->temporary[n]), "%s", path);
+}
+
+static void remove_temporaries(void)
+{
+	for (u32 i = 0; i < shared->ntemporary && i < TEMPORARIES; i++)
+		unlink(shared->temporary[i]);
+	shared->ntemporary = 0;
 }
 
 /* The child's group goes with it: nothing that a case started is left. */
@@ -82,7 +104,7 @@ static bool run_case(const struct test_case *c)
 	int status;
 	pid_t pid;
 
-	*reason = 0;
+	*shared->reason = 0;
 	fflush(NULL);
 	pid = fork();
 	if (pid < 0) {
@@ -101,14 +123,15 @@ static bool run_case(const struct test_case *c)
 	}
 	setpgid(pid, pid);
 	status = wait_for(pid, c->seconds, &expired);
+	remove_temporaries();
 	if (!expired && status == 0) {
 		printf("PASS %s\n", c->name);
 		return true;
 	}
 	if (expired)
 		printf("FAIL %s: not done after %d s\n", c->name, c->seconds);
-	else if (*reason)
-		printf("FAIL %s: %s (seed %u)\n", c->name, reason, seed);
+	else if (*shared->reason)
+		printf("FAIL %s: %s (seed %u)\n", c->name, shared->reason, seed);
 	else if (WIFSIGNALED(status))
 		printf("FAIL %s: ended by signal %d (%s)\n", c->name, WTERMSIG(status),
 		       strsignal(WTERMSIG(status)));
@@ -138,8 +161,9 @@ int main(int argc, char **argv)
 	if (optind < argc)
 		pattern = argv[optind];
 	seed = env ? (u32)strtoul(env, NULL, 0) : (u32)time(NULL);
-	reason = mmap(NULL, REASON_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (reason == MAP_FAILED)
+	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
+		      0);
+	if (shared == MAP_FAILED)
 		return 1;
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	sigemptyset(&set);

@@ -58,6 +58,9 @@ void test_fail(const char *file, int line, const char *fmt, ...)
 #define CHECK_ERR(call, want) CHECK_EQ(call, want)
 #define CHECK_OK(call) CHECK_EQ(call, 0)
 
+/* A file that is removed when the case is over, however it ends. */
+void test_temporary(const char *path);
+
 /* True with -v: more output is welcome. */
 bool test_verbose(void);
 

@@ -14,14 +14,7 @@
 
 struct env env;
 static char image[64];
-static pid_t owner;
 static __thread sigjmp_buf cut_at;
-
-static void env_clean(void)
-{
-	if (getpid() == owner)
-		unlink(image);
-}
 
 void env_make(u32 pool_mib, u32 blocks)
 {
@@ -33,8 +26,7 @@ void env_make(u32 pool_mib, u32 blocks)
 	strcpy(image, "build/tmp/pool-XXXXXX");
 	fd = mkstemp(image);
 	CHECK(fd >= 0);
-	owner = getpid();
-	atexit(env_clean);
+	test_temporary(image);
 	for (u32 i = 0; i < blocks; i++) {
 		for (u32 k = 0; k < array_size(block); k++)
 			block[k] = i;
