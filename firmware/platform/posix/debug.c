@@ -40,6 +40,16 @@ void plat_debug_touch(struct plat *plat, ref_t frame)
 	pthread_mutex_unlock(&lock);
 }
 
+/* Holds lock. */
+static bool others_edit(u32 executor, ref_t frame)
+{
+	for (u32 e = 0; e < EXECUTORS; e++)
+		for (const struct shadow *s = shadows[e]; s; s = s->next)
+			if (e != executor && s->frame == frame)
+				return true;
+	return false;
+}
+
 void plat_debug_edit(struct plat *plat, u32 executor, ref_t frame, bool alone)
 {
 	struct shadow *s = calloc(1, sizeof(*s));
@@ -47,10 +57,11 @@ void plat_debug_edit(struct plat *plat, u32 executor, ref_t frame, bool alone)
 	if (!s)
 		plat_panic(plat, "no memory for a shadow", __FILE__, __LINE__);
 	s->frame = frame;
-	s->alone = alone;
-	if (alone)
-		memcpy(s->old, plat->base + frame, BLOCK_SIZE);
 	pthread_mutex_lock(&lock);
+	/* another may have begun since the caller looked */
+	s->alone = alone && !others_edit(executor, frame);
+	if (s->alone)
+		memcpy(s->old, plat->base + frame, BLOCK_SIZE);
 	s->stamp = ++*stamp_of(frame);
 	s->next = shadows[executor];
 	shadows[executor] = s;
