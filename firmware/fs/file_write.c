@@ -198,13 +198,21 @@ static void put_flip(struct exec *x, struct inode *inode, struct wbatch *b, u32 
 {
 	struct wpage *p = &b->page[i];
 	struct frame *spare = frame_of(x, p->frame), *f = frame_of(x, b->segs[c->seg].frame);
+	struct frame *old = spare;
 	lblk_t index = page_index(b, i);
 
-	if (!p->fresh || p->cached)
-		page_drop(x, inode, index, index);
-	wait_for_last(x, spare);
-	page_add(x, inode, index, &f, page_block(p), true);
-	page_dirty(x, inode, f, page_block(p));
+	if (!p->cached)
+		old = p->fresh ? NULL : page_find(x, inode, index);
+	if (old) {
+		page_replace(x, inode, old, f, page_block(p));
+	} else {
+		page_add(x, inode, index, &f, page_block(p), true);
+		page_dirty(x, inode, f, page_block(p));
+	}
+	if (p->cached)
+		wait_for_last(x, spare);
+	else if (old)
+		frame_unpin(x, old);
 	frame_unpin(x, f);
 	b->segs[c->seg].frame = p->frame;
 	cursor_move(b, c, BLOCK_SIZE);
@@ -343,10 +351,8 @@ static int write_page(struct exec *x, struct inode *inode, u64 pos, u32 flags, s
 		return err;
 	}
 	f = frame_of(x, seg->frame);
-	page_drop(x, inode, index, index);
+	page_replace(x, inode, old, f, m.pblk);
 	seg->frame = frame_no(x, wait_for_last(x, old));
-	page_add(x, inode, index, &f, m.pblk, true);
-	page_dirty(x, inode, f, m.pblk);
 	frame_unpin(x, f);
 	change_inode(x, raw, 0, flags);
 	return 1;

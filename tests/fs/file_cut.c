@@ -26,8 +26,7 @@ struct operation {
 	bool zero;       /* to zeros, not to the pattern NEW */
 	u32 size;        /* that it leaves */
 	bool fragmented; /* every other block of the file is a hole */
-	bool synced;
-	u32 stride; /* every how many steps it dies */
+	u32 stride;      /* every how many steps it dies */
 	s64 (*run)(struct exec *x, node_t node);
 };
 
@@ -145,9 +144,7 @@ static bool one_step(const struct operation *op, struct exec *x, u32 step)
 	bool cut;
 
 	make(op, x, &node);
-	/* A page that is exchanged for a new one is out of the cache for a moment: what it held
-	 * must be on the medium (a known gap: docs of page_replace do not exist yet). */
-	if (op->synced || step & 1)
+	if (step & 1)
 		CHECK_OK(fs_fsync(x, node, false));
 	fixture_join(&y);
 	plat_posix_on_cut(fixture_plat(), die, NULL);
@@ -192,14 +189,14 @@ static void every_step(const struct operation *op)
 		every_step(&op);                                                                   \
 	}
 
-CUT(overwriting_a_page, 8192, 12288, false, SIZE, false, true, 1, overwrite_page)
-CUT(overwriting, 8192, 28192, false, SIZE, false, true, 3, overwrite)
-CUT(filling_holes, 8192, 28192, false, SIZE, true, true, 5, overwrite)
-CUT(appending, SIZE, SIZE + 20000, false, SIZE + 20000, false, true, 3, extend)
-CUT(shrinking, 20001, SIZE, true, 20001, false, false, 1, shrink)
-CUT(shrinking_a_fragmented_file, 20001, SIZE, true, 20001, true, false, 3, shrink)
-CUT(punching, 5000, 65000, true, SIZE, false, false, 1, punch)
-CUT(punching_a_fragmented_file, 5000, 65000, true, SIZE, true, false, 3, punch)
-CUT(zeroing_a_range, 5000, 65000, true, SIZE, false, false, 3, zero)
-CUT(preallocating, 0, 0, false, 110000, true, false, 5, preallocate)
-CUT(copying, 3000, 53000, false, SIZE, false, true, 7, copy)
+CUT(overwriting_a_page, 8192, 12288, false, SIZE, false, 1, overwrite_page)
+CUT(overwriting, 8192, 28192, false, SIZE, false, 3, overwrite)
+CUT(filling_holes, 8192, 28192, false, SIZE, true, 5, overwrite)
+CUT(appending, SIZE, SIZE + 20000, false, SIZE + 20000, false, 3, extend)
+CUT(shrinking, 20001, SIZE, true, 20001, false, 1, shrink)
+CUT(shrinking_a_fragmented_file, 20001, SIZE, true, 20001, true, 3, shrink)
+CUT(punching, 5000, 65000, true, SIZE, false, 1, punch)
+CUT(punching_a_fragmented_file, 5000, 65000, true, SIZE, true, 3, punch)
+CUT(zeroing_a_range, 5000, 65000, true, SIZE, false, 3, zero)
+CUT(preallocating, 0, 0, false, 110000, true, 5, preallocate)
+CUT(copying, 3000, 53000, false, SIZE, false, 7, copy)
