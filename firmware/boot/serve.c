@@ -77,7 +77,7 @@ void soc_poll(bool sleep)
 }
 
 /* The next port, in turn, that has something to do. device.active is not 0. */
-static inline struct port *next_port(void)
+static inline u32 next_port(void)
 {
 	u32 p = device.next_port;
 
@@ -86,7 +86,17 @@ static inline struct port *next_port(void)
 			p = 0;
 	} while (!(device.active & 1u << p));
 	device.next_port = p;
-	return &device.ports[p];
+	return p;
+}
+
+/* What a port wants besides messages. */
+static __attribute__((noinline)) void change(struct port *port, struct exec *x)
+{
+	if (!port_wants_change(port))
+		return;
+	port_change(port, x);
+	/* what was asked for meanwhile was not seen by anybody */
+	device.active |= 1u << (port - device.ports);
 }
 
 void serve(u32 index)
@@ -94,29 +104,25 @@ void serve(u32 index)
 	struct port_call *call = &calls[index - 1];
 	struct exec *x = &execs[index - 1];
 	struct port *port;
-	bool polled = false;
+	u32 p;
 
 	if (exec_join(boot_pool(), &soc, 0, x))
 		plat_panic(&soc, "no executor slot", __FILE__, __LINE__);
 	for (;;) {
 		if (fiber_idle())
 			continue;
-		if (!device.active || !polled) {
-			soc_poll(!device.active);
-			polled = true;
+		soc_poll(!device.active);
+		if (!device.active)
 			continue;
-		}
-		polled = false;
-		port = next_port();
+		p = next_port();
+		port = &device.ports[p];
 		if (port_take(port, x, call)) {
 			fuse_serve(&call->fuse);
 			port_complete(port, call);
-		} else if (port_wants_change(port)) {
-			port_change(port, x);
-			/* what was asked for meanwhile was not seen by anybody */
-			device.active |= 1u << (port - device.ports);
+		} else {
+			change(port, x);
 		}
 		if (!port_has_messages(port) && !port_wants_change(port))
-			device.active &= ~(1u << (port - device.ports));
+			device.active &= ~(1u << p);
 	}
 }

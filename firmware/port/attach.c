@@ -58,7 +58,6 @@ static void drop(struct port *p, struct exec *x)
 	}
 	session_init(&p->session, p->number);
 	p->state = PORT_DETACHED;
-	p->busy = 0;
 }
 
 static void attach(struct port *p, struct exec *x)
@@ -105,12 +104,12 @@ static const char *reason(u32 want)
 
 void port_change(struct port *p, struct exec *x)
 {
-	u32 inflight, want;
+	u32 busy, want;
 
 	p->changing = true;
 	reg_write(p, PORT_DEVICE_CTRL, PORT_DEVICE_CTRL_FENCE_MASK);
-	while ((inflight = p->inflight) != 0)
-		plat_wait(p->plat, &p->inflight, inflight, 100);
+	while ((busy = p->busy) != 0)
+		plat_wait(p->plat, &p->busy, busy, 100);
 	want = p->want;
 	p->want = 0;
 	if (p->state == PORT_ATTACHED)

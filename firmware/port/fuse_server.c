@@ -147,7 +147,7 @@ int fuse_bytes(struct fuse_call *c, u32 off, u32 len, const void **out, struct f
 	return 0;
 }
 
-void fuse_fill_attr(struct fuse_attr *out, const struct fs_attr *attr)
+__attribute__((noinline)) void fuse_fill_attr(struct fuse_attr *out, const struct fs_attr *attr)
 {
 	out->ino = (ino_no_t)attr->node;
 	out->size = attr->size;

@@ -50,7 +50,7 @@ bool port_events(struct port *p)
 	const u32 events = reg_read(p, PORT_DEVICE_EVENT);
 
 	reg_write(p, PORT_DEVICE_EVENT, events); /* first, then what they stand for */
-	if (events & ~PORT_DEVICE_EVENT_DOORBELL_MASK)
+	if (__builtin_expect(events & ~PORT_DEVICE_EVENT_DOORBELL_MASK, 0))
 		control_events(p, events);
 	if (p->state == PORT_ATTACHED && !p->want) {
 		p->sq_tail = (u16)reg_read(p, PORT_DEVICE_SQ_TAIL);
@@ -60,7 +60,7 @@ bool port_events(struct port *p)
 	return port_has_messages(p) || port_wants_change(p);
 }
 
-static void put_completion(struct port *p, u32 entry)
+static inline void put_completion(struct port *p, u32 entry)
 {
 	p->regs[RING + PORT_CQ_OFFSET / 4 + p->cq_tail % PORT_RING_ENTRIES] = entry;
 	p->cq_tail++;
@@ -171,28 +171,32 @@ static __attribute__((noinline)) void give_slots(struct port *p, struct port_cal
 	call->fuse.npay = 0;
 }
 
+/* An entry that is not a request of a tag that has none in flight. */
+static __attribute__((noinline)) void other_entry(struct port *p, struct exec *x, u32 entry)
+{
+	const u32 tag = PORT_SQE_TAG(entry);
+	const u32 kind = PORT_SQE_KIND(entry);
+
+	if (tag >= p->ntags || kind > PORT_SQE_RELEASE || entry >> 16)
+		put_completion(p, PORT_CQE(tag, PORT_CQE_INVALID));
+	else if (p->busy & 1u << tag)
+		p->want |= PORT_WANT_BREAK;
+	else
+		slots_reply(p, x, tag, NULL, 0);
+}
+
 bool port_take(struct port *p, struct exec *x, struct port_call *call)
 {
 	const volatile u32 *cell;
 
+	_Static_assert(PORT_SQE_REQUEST == 0, "the entry of a request is its tag");
 	while (port_has_messages(p)) {
-		const u32 entry =
-			p->regs[RING + PORT_SQ_OFFSET / 4 + p->sq_head % PORT_RING_ENTRIES];
-		const u32 tag = PORT_SQE_TAG(entry);
-		const u32 kind = PORT_SQE_KIND(entry);
+		const u32 tag = p->regs[RING + PORT_SQ_OFFSET / 4 + p->sq_head % PORT_RING_ENTRIES];
 
 		p->sq_head++;
 		reg_write(p, PORT_DEVICE_SQ_HEAD, p->sq_head);
-		if (tag >= p->ntags || kind > PORT_SQE_RELEASE || entry >> 16) {
-			put_completion(p, PORT_CQE(tag, PORT_CQE_INVALID));
-			continue;
-		}
-		if (p->busy & 1u << tag) {
-			p->want |= PORT_WANT_BREAK;
-			return false;
-		}
-		if (kind == PORT_SQE_RELEASE) {
-			slots_reply(p, x, tag, NULL, 0);
+		if (__builtin_expect(tag >= p->ntags || p->busy & 1u << tag, 0)) {
+			other_entry(p, x, tag);
 			continue;
 		}
 		cell = p->regs + CELL_WORD(tag);
@@ -200,13 +204,12 @@ bool port_take(struct port *p, struct exec *x, struct port_call *call)
 		call->fuse.x = x;
 		call->fuse.session = &p->session;
 		call->fuse.out = (void *)(uintptr_t)(cell + CELL_MESSAGE);
-		if (!take_cell(p, call, cell)) {
+		if (__builtin_expect(!take_cell(p, call, cell), 0)) {
 			give_slots(p, call);
 			put_completion(p, PORT_CQE(tag, PORT_CQE_INVALID));
 			continue;
 		}
 		p->busy |= 1u << tag;
-		p->inflight++;
 		p->messages++;
 		return true;
 	}
@@ -215,20 +218,23 @@ bool port_take(struct port *p, struct exec *x, struct port_call *call)
 
 void port_complete(struct port *p, struct port_call *call)
 {
-	volatile u32 *cell = p->regs + CELL_WORD(call->tag);
 	struct fuse_call *c = &call->fuse;
+	volatile u32 *cell = (volatile u32 *)c->out - CELL_MESSAGE;
+	u32 offset = 0;
 
 	if (c->npay)
 		give_slots(p, call);
+	if (c->nreply)
+		offset = c->reply[0].offset;
 	slots_reply(p, c->x, call->tag, c->reply, c->nreply);
 	p->busy &= ~(1u << call->tag);
-	p->inflight--;
-	if (p->want) { /* being detached: the host does not wait for it any more */
-		plat_wake(p->plat, &p->inflight);
+	if (__builtin_expect(p->want != 0, 0)) {
+		/* being detached: the host does not wait for it any more */
+		plat_wake(p->plat, &p->busy);
 		return;
 	}
 	cell[0] = c->out_len + c->reply_len;
 	cell[CELL_INLINE_NSLOTS] = c->out_len | c->nreply << 16;
-	cell[CELL_SLOT_OFFSET] = c->nreply ? c->reply[0].offset : 0;
+	cell[CELL_SLOT_OFFSET] = offset;
 	put_completion(p, PORT_CQE(call->tag, PORT_CQE_REPLY));
 }

@@ -53,8 +53,7 @@ struct port {               /* what every message touches comes first */
 	bool changing; /* an executor is in port_change() */
 	u16 sq_head, sq_tail, cq_tail;
 	u32 ntags, nwrite;
-	u32 busy;     /* one bit per tag in flight */
-	u32 inflight; /* requests taken and not completed; waited on */
+	u32 busy;     /* one bit per tag in flight; waited on */
 	u32 messages; /* taken since the attach */
 	u16 nmapped[PORT_TAGS_MAX];
 	fno_t *mapped;                             /* [PORT_MAPPED] reply slots, tag by tag */

@@ -38,17 +38,16 @@ void soc_time_tick(struct plat *plat)
 
 void plat_now(struct plat *plat, struct plat_time *now)
 {
-	const u32 cycles = SOC_REG(TIMER, TIME_LO) - plat->base;
+	u32 cycles = SOC_REG(TIMER, TIME_LO) - plat->base;
 	u32 nsec;
 
-	if (cycles >= plat->hz / 2) { /* no tick came for long */
+	if (__builtin_expect(cycles >= 1u << 24, 0)) { /* no tick came for long */
 		soc_time_tick(plat);
-		plat_now(plat, now);
-		return;
+		cycles = SOC_REG(TIMER, TIME_LO) - plat->base;
 	}
 	nsec = plat->base_nsec + (u32)((u64)cycles * plat->nsec_mult >> 24);
 	now->sec = plat->base_sec;
-	if (nsec >= NSEC) {
+	if (__builtin_expect(nsec >= NSEC, 0)) {
 		nsec -= NSEC;
 		now->sec++;
 	}
