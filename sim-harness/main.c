@@ -461,13 +461,20 @@ static const struct links_ops live = {.command = input_command, .drop = input_dr
 static int open_all(struct sim *sim, struct options *o, struct record_header *header)
 {
 	char log[PATH_MAX];
-	int err = 0;
+	int err;
 
 	if (o->dir)
 		snprintf(log, sizeof(log), "%s/uart.log", o->dir);
-	err = devlog_open(o->dir ? log : NULL, o->quiet, &sim->log);
+	sim->hashing = o->record || o->replay;
+	err = stats_init(o->ports, &sim->stats);
 	if (!err)
-		err = stats_init(o->ports, &sim->stats);
+		err = sim_prepare(sim);
+	/* The sockets first: they tell whether another one is at work here, whose files must stay.
+	 */
+	if (!err && !o->replay)
+		err = links_open(o->dir, o->ports, sim->bus, &live, sim, o->verbose, &sim->links);
+	if (!err)
+		err = devlog_open(o->dir ? log : NULL, o->quiet, &sim->log);
 	if (!err && o->record)
 		err = record_create(o->record, header, &sim->record);
 	if (!err && o->jtag)
@@ -476,11 +483,6 @@ static int open_all(struct sim *sim, struct options *o, struct record_header *he
 		fprintf(stderr, "mpdisk-sim: %s: cannot be written\n", o->trace);
 		err = -EIO;
 	}
-	sim->hashing = o->record || o->replay;
-	if (!err)
-		err = sim_prepare(sim);
-	if (!err && !o->replay)
-		err = links_open(o->dir, o->ports, sim->bus, &live, sim, o->verbose, &sim->links);
 	return err;
 }
 
