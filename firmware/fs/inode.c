@@ -20,6 +20,7 @@
 #include "fs/extent.h"
 #include "fs/file_priv.h"
 #include "fs/xattr.h"
+#include "fs/warm.h"
 
 _Static_assert(offsetof(struct ext4_inode, i_dtime) == 20, "i_dtime");
 _Static_assert(offsetof(struct ext4_inode, i_gid) == 24, "i_gid");
@@ -408,6 +409,8 @@ int fs_getattr(struct exec *x, node_t node, struct fs_attr *out)
 	struct inode *inode;
 	int err;
 
+	if (warm_getattr(x, node, out))
+		return 0;
 	err = inode_get_node(x, node, &inode);
 	if (err)
 		return err;

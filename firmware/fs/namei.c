@@ -14,6 +14,7 @@
 #include "fs/extent.h"
 #include "fs/namei_priv.h"
 #include "fs/xattr.h"
+#include "fs/warm.h"
 #include "platform/atomic.h"
 #include "platform/errno.h"
 
@@ -124,6 +125,8 @@ int fs_lookup(struct exec *x, node_t node, struct fs_name name, struct fs_attr *
 	ino_no_t ino;
 	int err;
 
+	if (warm_lookup(x, node, name, out, &err))
+		return err;
 	err = name_check(name);
 	if (err)
 		return err;
