@@ -6,8 +6,9 @@
  * Invariants
  *  D1. No entry is used before dir_entry() has checked it against its block.
  *  D2. Entries never move within a block, except when a leaf is split or converted (htree.c).
- *  D3. The hint (dir_hint, dir_free_hint) names a block and the offset of an entry in it: every
- *      change that may take that entry away sets the hint anew, in the same tx.
+ *  D3. csum_mask of a leaf's frame, which only inode tables need otherwise, is the offset of the
+ *      entry at which the next insert looks for room first (0 when the frame is new): every change
+ *      that may take that entry away sets it anew, in the same tx.
  *  D4. A change of entries changes mtime, ctime and i_version of the directory: readdir notices.
  */
 #include <string.h>
@@ -63,6 +64,12 @@ int dir_block_read(struct exec *x, struct inode *dir, lblk_t lblk, enum csum_kin
 		return fs_corrupt(x, "checksum of a directory block", dir->ino, map.pblk);
 	if (err)
 		return err;
+	/* the buffer is what it was when it was read first: a block of two files is seen here */
+	if (out->frame->csum_kind != kind || out->frame->csum_owner != dir->ino) {
+		dir_block_put(x, out);
+		return fs_corrupt(x, "directory block in use for something else", dir->ino,
+				  map.pblk);
+	}
 	out->data = frame_data(x, out->frame);
 	out->lblk = lblk;
 	return 0;
@@ -141,18 +148,29 @@ bad:
 	return NULL;
 }
 
+/* The part of dir_entry()'s check that a scan needs to get on. */
+static inline bool may_pass(const struct ext4_dirent *de, u32 left)
+{
+	u32 len = de->rec_len;
+
+	return len >= MIN_ENTRY && !(len & 3) && len <= left;
+}
+
 int dir_block_find(struct exec *x, struct inode *dir, struct dir_block *block, struct fs_name name,
 		   struct dir_place *place)
 {
 	u32 end = dir_usable(x), offset, prev = 0;
-	struct ext4_dirent *de;
+	const struct ext4_dirent *de;
 
 	for (offset = 0; offset < end; offset += de->rec_len) {
-		de = dir_entry(x, dir, block, offset);
-		if (!de)
-			return -MP_EUCLEAN;
+		de = (const struct ext4_dirent *)(block->data + offset);
+		if (!may_pass(de, end - offset))
+			goto bad;
 		if (de->name_len == name.len && de->inode && de->name[0] == (u8)name.s[0] &&
+		    de->rec_len >= EXT4_DIRENT_LEN(name.len) &&
 		    !memcmp(de->name, name.s, name.len)) {
+			if (!dir_entry(x, dir, block, offset))
+				return -MP_EUCLEAN;
 			place->block = *block;
 			place->offset = offset;
 			place->prev = prev;
@@ -161,17 +179,18 @@ int dir_block_find(struct exec *x, struct inode *dir, struct dir_block *block, s
 		prev = offset;
 	}
 	return -MP_ENOENT;
+bad:
+	(void)dir_entry(x, dir, block, offset); /* says what is wrong */
+	return -MP_EUCLEAN;
 }
 
 /* D3. */
-static int set_hint(struct exec *x, struct inode *dir, lblk_t lblk, u32 offset)
+int dir_set_hint(struct exec *x, const struct dir_block *block, u32 offset)
 {
-	int err = tx_save(x, &dir->dir_hint, sizeof(dir->dir_hint) + sizeof(dir->dir_free_hint));
+	int err = tx_save(x, &block->frame->csum_kind, 4);
 
-	if (!err) {
-		dir->dir_hint = lblk;
-		dir->dir_free_hint = offset;
-	}
+	if (!err)
+		block->frame->csum_mask = (u16)offset;
 	return err;
 }
 
@@ -219,33 +238,66 @@ static int entry_put(struct exec *x, struct dir_block *block, u32 offset, struct
 	return 0;
 }
 
+/* The first entry from offset on with room for need bytes. false: *offset is the end of the block,
+ * or of a bad entry. */
+static bool find_room(const struct dir_block *block, u32 end, u32 need, u32 *offset)
+{
+	const struct ext4_dirent *de;
+	u32 at, used;
+
+	for (at = *offset; at < end; at += de->rec_len) {
+		de = (const struct ext4_dirent *)(block->data + at);
+		used = entry_used(de);
+		if (!may_pass(de, end - at) || used > de->rec_len)
+			break;
+		if (de->rec_len - used >= need) {
+			*offset = at;
+			return true;
+		}
+	}
+	*offset = at;
+	return false;
+}
+
 int dir_block_insert(struct exec *x, struct inode *dir, struct dir_block *block,
 		     struct fs_name name, ino_no_t ino, u32 mode)
 {
 	u32 end = dir_usable(x), need = EXT4_DIRENT_LEN(name.len);
-	u32 offset = dir->dir_hint == block->lblk ? dir->dir_free_hint : 0;
+	u32 offset = block->frame->csum_mask;
+	const struct ext4_dirent *de;
 	bool again = offset != 0;
-	struct ext4_dirent *de;
 	int err;
 
-	for (;;) {
-		for (; offset < end; offset += de->rec_len) {
-			de = dir_entry(x, dir, block, offset);
-			if (!de)
-				return -MP_EUCLEAN;
-			if (de->rec_len - entry_used(de) >= need)
-				goto found;
+	while (!find_room(block, end, need, &offset)) {
+		if (offset < end) {
+			(void)dir_entry(x, dir, block, offset); /* says what is wrong */
+			return -MP_EUCLEAN;
 		}
 		if (!again)
 			return 0;
 		again = false;
 		offset = 0;
 	}
-found:
-	err = set_hint(x, dir, block->lblk, offset + entry_used(de));
+	de = dir_entry(x, dir, block, offset);
+	if (!de)
+		return -MP_EUCLEAN;
+	err = dir_set_hint(x, block, offset + entry_used(de));
 	if (!err)
 		err = entry_put(x, block, offset, name, ino, mode);
 	return err ? err : 1;
+}
+
+/* In a linear directory, the block at which the next insert looks for room first. */
+static int linear_hint(struct exec *x, struct inode *dir, lblk_t lblk)
+{
+	int err = 0;
+
+	if (dir->dir_hint != lblk) {
+		err = tx_save(x, &dir->dir_hint, 4);
+		if (!err)
+			dir->dir_hint = lblk;
+	}
+	return err;
 }
 
 /* Searches the blocks of a directory without an index. */
@@ -329,7 +381,7 @@ static int linear_insert(struct exec *x, struct inode *dir, struct fs_name name,
 		}
 		dir_block_put(x, &block);
 		if (err)
-			return min_of(err, 0);
+			return err < 0 ? err : linear_hint(x, dir, lblk);
 		if (lblk == n - 1)
 			break;
 	}
@@ -339,7 +391,7 @@ static int linear_insert(struct exec *x, struct inode *dir, struct fs_name name,
 	dir_block_format(x, &block);
 	err = dir_block_insert(x, dir, &block, name, ino, mode);
 	dir_block_put(x, &block);
-	return min_of(err, 0);
+	return err < 0 ? err : linear_hint(x, dir, block.lblk);
 }
 
 int dir_insert(struct exec *x, struct inode *dir, struct fs_name name, ino_no_t ino, u32 mode)
@@ -368,7 +420,9 @@ int dir_remove(struct exec *x, struct inode *dir, struct fs_name name)
 	if (!err && place.prev != place.offset)
 		err = buf_save(x, place.block.frame, place.offset, 8, &p);
 	if (!err)
-		err = set_hint(x, dir, place.block.lblk, place.prev);
+		err = dir_set_hint(x, &place.block, place.prev);
+	if (!err && !dir_indexed(x, dir))
+		err = linear_hint(x, dir, place.block.lblk);
 	if (!err)
 		err = dir_changed(x, dir);
 	if (err)

@@ -103,6 +103,8 @@ struct ext4_dirent *dir_entry(struct exec *x, struct inode *dir, const struct di
 /* Searches one leaf block. 0, -ENOENT, -EUCLEAN. */
 int warn_unused dir_block_find(struct exec *x, struct inode *dir, struct dir_block *block,
 			       struct fs_name name, struct dir_place *place);
+/* Where dir_block_insert() looks first (dir.c, D3); 0 after entries were moved. */
+int warn_unused dir_set_hint(struct exec *x, const struct dir_block *block, u32 offset);
 /* Puts an entry where it fits. 1: done, 0: no room in this block, negative errno. */
 int warn_unused dir_block_insert(struct exec *x, struct inode *dir, struct dir_block *block,
 				 struct fs_name name, ino_no_t ino, u32 mode);

@@ -460,14 +460,12 @@ static int leaf_split(struct exec *x, struct inode *dir, struct dx_path *path,
 		err = index_insert(x, &path->frames[path->levels - 1],
 				   hash + (hash == map[cut - 1].hash), fresh.lblk);
 	if (!err)
-		err = tx_save(x, &dir->dir_hint, 8);
+		err = dir_set_hint(x, leaf, 0);
 	if (err)
 		goto out;
 	memcpy(old, leaf->data, BLOCK_SIZE);
 	leaf_fill(x, &fresh, old, map + cut, n - cut);
 	leaf_fill(x, leaf, old, map, cut);
-	dir->dir_hint = 0;
-	dir->dir_free_hint = 0;
 	err = dir_block_insert(x, dir, path->hash.major >= hash ? &fresh : leaf, name, ino, mode);
 	if (!err)
 		err = fs_corrupt(x, "no room in half a leaf", dir->ino, leaf->lblk);
@@ -615,17 +613,13 @@ int dx_convert(struct exec *x, struct inode *dir, struct dir_block *first)
 	if (!err)
 		err = buf_save(x, first->frame, 0, BLOCK_SIZE, &p);
 	if (!err)
-		err = tx_save(x, &first->frame->csum_kind, 4);
-	if (!err)
-		err = tx_save(x, &dir->dir_hint, 8);
+		err = dir_set_hint(x, first, 0); /* saves csum_kind too */
 	if (!err)
 		err = inode_edit(x, dir, &raw);
 	if (err)
 		goto out;
 	convert_root(x, first, leaf.lblk);
 	raw->i_flags |= EXT4_FL_INDEX;
-	dir->dir_hint = 0;
-	dir->dir_free_hint = 0;
 out:
 	dir_block_put(x, &leaf);
 	dir_block_put(x, first);
