@@ -159,15 +159,17 @@ static inline bool may_pass(const struct ext4_dirent *de, u32 left)
 int dir_block_find(struct exec *x, struct inode *dir, struct dir_block *block, struct fs_name name,
 		   struct dir_place *place)
 {
-	u32 end = dir_usable(x), offset, prev = 0;
+	u32 end = dir_usable(x), need = EXT4_DIRENT_LEN(name.len), offset, prev = 0;
 	const struct ext4_dirent *de;
+	u8 last = (u8)name.s[name.len - 1];
 
 	for (offset = 0; offset < end; offset += de->rec_len) {
 		de = (const struct ext4_dirent *)(block->data + offset);
 		if (!may_pass(de, end - offset))
 			goto bad;
-		if (de->name_len == name.len && de->inode && de->name[0] == (u8)name.s[0] &&
-		    de->rec_len >= EXT4_DIRENT_LEN(name.len) &&
+		/* names that are alike differ at their end */
+		if (de->name_len == name.len && de->rec_len >= need &&
+		    de->name[name.len - 1] == last && de->inode &&
 		    !memcmp(de->name, name.s, name.len)) {
 			if (!dir_entry(x, dir, block, offset))
 				return -MP_EUCLEAN;
