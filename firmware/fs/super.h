@@ -16,7 +16,7 @@ struct group {           /* 32 bytes, per block group: volatile state of its all
 	u32 block_hint;  /* [lock] first bit that may be free */
 	u32 inode_hint;  /* [lock] */
 	u32 flags;       /* [lock] EXT4_BG_* */
-	u16 meta_first;  /* [immutable] fixed metadata lies in blocks [meta_first, meta_end) of it */
+	u16 meta_first; /* [immutable] fixed metadata lies in blocks [meta_first, meta_end) of it */
 	u16 meta_end;
 };
 
@@ -54,9 +54,9 @@ struct fs {
 	u32 ninodes;
 	ref_t inode_hash; /* u32[ninode_hash]: ref of the first inode */
 	u32 ninode_hash;
-	ref_t inode_free;     /* [icache_lock] */
-	u32 clock_hand;       /* atomic: slot that is looked at next for reuse */
-	ref_t orphan_head;    /* [orphan_lock] in-memory list, same order as on the medium */
+	ref_t inode_free;  /* [icache_lock] */
+	u32 clock_hand;    /* atomic: slot that is looked at next for reuse */
+	ref_t orphan_head; /* [orphan_lock] in-memory list, same order as on the medium */
 	/* dentry cache, owner dcache.c */
 	ref_t dentry_sets; /* struct dentry_set[ndentry_sets] */
 	u32 ndentry_sets;  /* a power of two */
@@ -64,7 +64,7 @@ struct fs {
 	u32 next_dir_group; /* atomic: where the next top-level directory goes */
 	u32 generation;     /* atomic: next inode generation */
 	u32 dirty_super;    /* atomic */
-	u32 was_valid; /* the medium was clean when it was mounted: unmounting marks it so again */
+	u32 was_valid;  /* the medium was clean when it was mounted: unmounting marks it so again */
 	u32 mounted_rw; /* the medium may be written to: also after an error, to say so */
 	u32 reserved0;
 	blkno_t overhead; /* blocks that statfs does not count: what mkfs and the journal took */
