@@ -47,6 +47,7 @@ static void usage(FILE *to)
 		"  --stats [FILE]      cycles of each operation, at the end and on SIGUSR1\n"
 		"  --stats-json FILE   the same for programs\n"
 		"  --trace FILE.fst    write a trace of every signal\n"
+		"  --trace-from CYCLE  from this cycle on\n"
 		"  --checked           check the assertions in the device (slower)\n"
 		"  -v, -q              say more; do not show the device's log\n"
 		"  --help, --version\n"
@@ -119,6 +120,7 @@ enum {
 	OPT_STATS,
 	OPT_STATS_JSON,
 	OPT_TRACE,
+	OPT_TRACE_FROM,
 	OPT_CHECKED,
 	OPT_HELP,
 	OPT_VERSION,
@@ -141,6 +143,7 @@ static const struct option long_options[] = {
 	{"stats", optional_argument, NULL, OPT_STATS},
 	{"stats-json", required_argument, NULL, OPT_STATS_JSON},
 	{"trace", required_argument, NULL, OPT_TRACE},
+	{"trace-from", required_argument, NULL, OPT_TRACE_FROM},
 	{"checked", no_argument, NULL, OPT_CHECKED},
 	{"help", no_argument, NULL, OPT_HELP},
 	{"version", no_argument, NULL, OPT_VERSION},
@@ -169,6 +172,10 @@ static int numeric_option(int c, const char *arg, struct options *o)
 	case OPT_UNTIL:
 		return number(arg, UINT64_MAX, &o->until) || !o->until
 			       ? bad("--until wants a number of cycles", arg)
+			       : 0;
+	case OPT_TRACE_FROM:
+		return number(arg, UINT64_MAX, &o->trace_from)
+			       ? bad("--trace-from wants a cycle", arg)
 			       : 0;
 	case OPT_SEED:
 		if (number(arg, UINT32_MAX, &v))
@@ -246,6 +253,7 @@ static int take_option(int c, char **argv, struct options *o)
 		return -1;
 	case OPT_PORTS:
 	case OPT_UNTIL:
+	case OPT_TRACE_FROM:
 	case OPT_SEED:
 	case OPT_EPOCH:
 		return numeric_option(c, optarg, o);

@@ -19,6 +19,7 @@
 #define POLL_CYCLES 64u          /* between two looks at the sockets */
 #define SETTLE_CYCLES 32u        /* after the last input, before the clock may stop */
 #define STOP_CYCLES 200000000ull /* an orderly stop must be done in so many */
+#define REPLAY_CYCLES 4096u      /* between two looks at --until in a replay */
 #define LAST_CYCLES 256u         /* after PHASE 6, for the last words of the log */
 #define RESET_CYCLES 32u
 #define SLICE_NS 200000000ll /* a signal between a test and a wait is seen after this */
@@ -130,7 +131,8 @@ static void rise(struct sim *sim, uint64_t ps)
 {
 	if (model_config.trace) {
 		model_eval(sim->model);
-		model_trace(sim->model, ps);
+		if (sim->cycle >= sim->opt->trace_from)
+			model_trace(sim->model, ps);
 	} else {
 		model_edge(sim->model);
 	}
@@ -140,7 +142,8 @@ static void fall(struct sim *sim, uint64_t ps)
 {
 	if (model_config.trace) {
 		model_eval(sim->model);
-		model_trace(sim->model, ps);
+		if (sim->cycle >= sim->opt->trace_from)
+			model_trace(sim->model, ps);
 	}
 }
 
@@ -340,12 +343,16 @@ static void say_phase(struct sim *sim, uint32_t *said)
 	}
 }
 
-/* Whether this is the end. In a replay the recording says so. */
+/* Whether this is the end. In a replay the recording says so, unless --until does before. */
 static void check_end(struct sim *sim)
 {
 	if (model_finished(sim->model))
 		sim->end = SIM_MODEL_ENDED;
-	if (sim->replay || sim->end != SIM_RUNS)
+	if (sim->end != SIM_RUNS)
+		return;
+	if (sim->opt->until && *sim->pins.time >= sim->opt->until)
+		sim->end = SIM_UNTIL;
+	if (sim->replay)
 		return;
 	if (sim->phase == 6 && sim->phase6_cycle == 0)
 		sim->phase6_cycle = sim->cycle;
@@ -353,7 +360,7 @@ static void check_end(struct sim *sim)
 		sim->end = SIM_STOPPED;
 	else if (sim->stop_cycle && sim->cycle >= sim->stop_cycle + STOP_CYCLES)
 		sim->end = SIM_STUCK;
-	else if (sim->opt->until && (*sim->pins.time >= sim->opt->until || sim->refused))
+	else if (sim->opt->until && sim->refused)
 		sim->end = SIM_UNTIL;
 }
 
@@ -371,8 +378,11 @@ static void attend(struct sim *sim)
 	else
 		attend_live(sim);
 	check_end(sim);
-	if (sim->replay && sim->attention > sim->next.cycle)
-		sim->attention = sim->next.cycle;
+	if (sim->replay) {
+		sim->attention = sim->cycle + REPLAY_CYCLES;
+		if (sim->attention > sim->next.cycle)
+			sim->attention = sim->next.cycle;
+	}
 	if (sim->pulse)
 		sim->attention = sim->cycle + 1;
 }

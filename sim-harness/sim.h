@@ -38,7 +38,8 @@ struct options {
 	const char *stats_json; /* file or NULL */
 	const char *jtag;
 	unsigned int ports;
-	uint64_t until; /* TIME at which to end, 0: never */
+	uint64_t until;      /* TIME at which to end, 0: never */
+	uint64_t trace_from; /* cycle */
 	uint64_t epoch;
 	uint32_t seed;
 	bool epoch_given, seed_given;
