@@ -605,11 +605,11 @@ static void slots_init(struct exec *x)
 	u32 i;
 
 	memset(exec_ptr(x, fs->inode_hash), 0, fs->ninode_hash * 4);
+	memset(exec_ptr(x, fs->inodes), 0, fs->ninodes * (u32)sizeof(struct inode));
 	fs->inode_free = 0;
 	for (i = fs->ninodes; i--;) {
 		struct inode *inode = slot_nth(x, i);
 
-		memset(inode, 0, sizeof(*inode));
 		inode->pins = SLOT_FROZEN;
 		inode->free_next = fs->inode_free;
 		fs->inode_free = exec_ref(x, inode);

@@ -130,9 +130,8 @@ void pool_seal(struct pool *pool)
 	if (hdr->sealed)
 		return;
 	for (fno_t i = 0; i < hdr->nframes; i++) {
-		struct frame *f = &pool->frames[i];
+		struct frame *f = &pool->frames[i]; /* zeroed when it was carved */
 
-		memset(f, 0, sizeof(*f));
 		f->pins = i < first ? 1 : FRAME_FROZEN;
 		f->kind = i < first ? FRAME_FIXED : FRAME_FREE;
 		f->flags = i < first ? FRAME_UPTODATE : 0;
