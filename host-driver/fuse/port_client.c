@@ -44,11 +44,12 @@ struct port_client {
 	struct number_stack tags;        /* [lock] */
 	struct number_stack write_slots; /* [lock] */
 	struct tag_state tag[PORT_TAGS_MAX];
-	uint32_t held;      /* [lock] free tags whose reply slots are still mapped */
-	int failed;         /* [lock] */
-	uint64_t submitted; /* [lock] */
-	uint64_t completed; /* [lock] */
-	uint64_t progress_ns;
+	uint32_t held;             /* [lock] free tags whose reply slots are still mapped */
+	int failed;                /* [lock] */
+	uint64_t submitted;        /* [lock] */
+	uint64_t completed;        /* [lock] */
+	uint64_t progress_ns;      /* [lock] */
+	uint64_t answer_ns;        /* [lock] */
 	uint32_t device_heartbeat; /* [lock] */
 	uint32_t status;           /* [lock] as last read */
 	uint32_t denied;           /* [lock] */
@@ -88,7 +89,7 @@ int port_client_new(struct link *link, const struct port_info *info, struct port
 	client->link = link;
 	client->info = *info;
 	client->status = info->status;
-	client->progress_ns = port_now_ns();
+	client->progress_ns = client->answer_ns = port_now_ns();
 	err = number_stack_init(&client->tags, info->tags);
 	if (!err)
 		err = number_stack_init(&client->write_slots, info->write_slots);
@@ -429,6 +430,7 @@ static int check_status(struct port_client *client, uint32_t status)
 
 	pthread_mutex_lock(&client->lock);
 	client->status = status;
+	client->answer_ns = port_now_ns();
 	pthread_mutex_unlock(&client->lock);
 	if (!(status & PORT_HOST_STATUS_READY_MASK) ||
 	    status & (PORT_HOST_STATUS_FENCED_MASK | PORT_HOST_STATUS_BROKEN_MASK) ||
@@ -673,6 +675,7 @@ void port_get_statistics(struct port_client *client, struct port_statistics *out
 	out->denied = client->denied;
 	out->failed = client->failed;
 	out->progress_ns = client->progress_ns;
+	out->answer_ns = client->answer_ns;
 	for (tag = 0; tag < client->info.tags; tag++) {
 		const struct tag_state *state = &client->tag[tag];
 

@@ -100,6 +100,7 @@ struct port_statistics {
 	uint32_t denied;
 	int failed;           /* 0 or the negative errno given to port_fail */
 	uint64_t progress_ns; /* CLOCK_MONOTONIC of the last completion or device heartbeat */
+	uint64_t answer_ns;   /* ... of the last read that the link answered */
 	uint64_t oldest_ns;   /* submission time of the oldest message in flight; 0: none */
 };
 

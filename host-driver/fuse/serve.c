@@ -28,7 +28,10 @@
 #include "fuse_rules.h"
 
 #define BEAT_MS 500
-#define STANDSTILL_NS (30ull * 1000000000u)
+#define SILENCE_NS (30ull * 1000000000u) /* of the link */
+/* Of firmware behind a link that answers: a simulated device may be very slow, but not that slow.
+ */
+#define STANDSTILL_NS (120ull * 1000000000u)
 #define QUEUE_MAX 256u /* then the reader waits */
 #define READ_BYTES                                                                                 \
 	(PORT_MAX_DATA + 2 * 4096) /* the kernel wants room for max_write and headers              \
@@ -436,6 +439,17 @@ static void *completer_main(void *arg)
 	return NULL;
 }
 
+static bool longer_ago(uint64_t then, uint64_t at_least, uint64_t limit)
+{
+	return port_now_ns() - (then > at_least ? then : at_least) > limit;
+}
+
+static bool stands_still(const struct port_statistics *s)
+{
+	return s->in_flight > 0 && (longer_ago(s->answer_ns, s->oldest_ns, SILENCE_NS) ||
+				    longer_ago(s->progress_ns, s->oldest_ns, STANDSTILL_NS));
+}
+
 static void *watchdog_main(void *arg)
 {
 	struct server *server = arg;
@@ -449,15 +463,9 @@ static void *watchdog_main(void *arg)
 		pthread_cond_timedwait(&server->changed, &server->lock, &until);
 		pthread_mutex_unlock(&server->lock);
 		port_get_statistics(server->client, &statistics);
-		if (statistics.in_flight > 0) {
-			const uint64_t since = statistics.progress_ns > statistics.oldest_ns
-						       ? statistics.progress_ns
-						       : statistics.oldest_ns;
-
-			if (port_now_ns() - since > STANDSTILL_NS) {
-				fail(server, -ETIMEDOUT, "it stands still");
-				pump(server);
-			}
+		if (stands_still(&statistics)) {
+			fail(server, -ETIMEDOUT, "it stands still");
+			pump(server);
 		}
 		pthread_mutex_lock(&server->lock);
 	}
