@@ -48,8 +48,7 @@ sim_compile = $(MAKE) -C $1 -f Vsim_top.mk OPT_FAST='$(SIM_CXX_FLAGS) $2' OPT_SL
 	OPT_GLOBAL='$(SIM_CXX_FLAGS) $2' Vsim_top__ALL.a $3 > $1/compile.log 2>&1 || \
 	{ tail -30 $1/compile.log; exit 1; }; \
 	cp $1/Vsim_top__ALL.a $1/model.a && ar rs $1/model.a $(addprefix $1/,$3) 2>/dev/null && \
-	grep -o '__Vtrigrprev__TOP__[A-Za-z0-9_]*clk[A-Za-z0-9_]*' $1/Vsim_top___024root.h | sort -u | \
-		sed 's/.*/r->& = 0;/' > $1/forget_clocks.h && test -s $1/forget_clocks.h
+	sim-harness/edges $1 > $1/edges.h
 SIM_RUNTIME := verilated.o verilated_dpi.o verilated_threads.o
 
 # The fast model is compiled for the profile of a training run (sim-harness/train), which makes it a
