@@ -3,6 +3,7 @@
 #include "platform/atomic.h"
 #include "platform/errno.h"
 #include "fs/file_priv.h"
+#include "fs/warm.h"
 
 #define RA_FIRST 4u /* pages that are read ahead when a file begins to be read in order */
 #define RA_MAX 64u
@@ -105,6 +106,8 @@ int fs_read(struct exec *x, node_t node, u64 pos, u32 len, struct fs_seg *segs, 
 	bool stale;
 	int err, n;
 
+	if (warm_read(x, node, pos, &len, segs, nsegs))
+		return (int)len;
 	*nsegs = 0;
 	err = inode_get_node(x, node, &inode);
 	if (err)
