@@ -82,6 +82,14 @@ static bool entry_attr(struct exec *x, struct reader *r, ino_no_t ino, struct fs
 	return true;
 }
 
+static bool name_good(const u8 *name, u32 len)
+{
+	for (; len; len--, name++)
+		if (!*name || *name == '/')
+			return false;
+	return true;
+}
+
 /* 1: goes on; 0: the transaction holds enough, or the caller is full. */
 static int give(struct exec *x, struct reader *r, const struct ext4_dirent *de, u64 next)
 {
@@ -90,7 +98,7 @@ static int give(struct exec *x, struct reader *r, const struct ext4_dirent *de, 
 	struct fs_dirent out = {.next = next};
 	struct fs_attr attr;
 
-	if (memchr(de->name, '/', de->name_len) || memchr(de->name, 0, de->name_len))
+	if (!name_good(de->name, de->name_len))
 		return fs_corrupt(x, "name with a slash or a zero", r->dir->ino, de->inode);
 	if (r->want_attr && r->npins == PINS_MAX)
 		return 0;

@@ -9,7 +9,7 @@
 /* 0x7fffffff is the position of the end of a directory: no name hashes to it. */
 #define HASH_END (0x7fffffffu << 1)
 
-static s32 char_at(struct fs_name name, u32 i, bool is_unsigned)
+static inline s32 char_at(struct fs_name name, u32 i, bool is_unsigned)
 {
 	return is_unsigned ? (s32)(u8)name.s[i] : (s32)(signed char)name.s[i];
 }
@@ -29,19 +29,25 @@ static u32 legacy(struct fs_name name, bool is_unsigned)
 }
 
 /* The name from byte `from` on as n words; what it does not fill is filled with its length. */
-static void name_words(struct fs_name name, u32 from, bool is_unsigned, u32 *out, u32 n)
+static inline void name_words(struct fs_name name, u32 from, bool is_unsigned, u32 *out, u32 n)
 {
-	u32 left = name.len - from, pad, i, end, word;
+	const u32 left = name.len - from, whole = min_of(left / 4, n);
+	u32 pad = left | left << 8, word, i;
 
-	pad = left | left << 8;
 	pad |= pad << 16;
-	for (i = 0; i < n; i++) {
-		word = pad;
-		end = min_of(i * 4 + 4, left);
-		for (u32 j = i * 4; j < end; j++)
-			word = (u32)char_at(name, from + j, is_unsigned) + (word << 8);
-		out[i] = word;
+	for (i = 0; i < whole; i++, from += 4) {
+		word = (u32)char_at(name, from, is_unsigned);
+		word = (u32)char_at(name, from + 1, is_unsigned) + (word << 8);
+		word = (u32)char_at(name, from + 2, is_unsigned) + (word << 8);
+		out[i] = (u32)char_at(name, from + 3, is_unsigned) + (word << 8);
 	}
+	if (i < n && left % 4) {
+		for (word = pad; from < name.len; from++)
+			word = (u32)char_at(name, from, is_unsigned) + (word << 8);
+		out[i++] = word;
+	}
+	for (; i < n; i++)
+		out[i] = pad;
 }
 
 static u32 rotate(u32 v, u32 s)
@@ -95,11 +101,14 @@ struct dx_hash dx_hash_name(u32 version, const u32 *seed, struct fs_name name)
 	bool is_unsigned = version >= EXT4_DX_LEGACY_UNSIGNED;
 	u32 state[4] = {0x67452301, 0xefcdab89, 0x98badcfe, 0x10325476};
 	struct dx_hash hash = {0, 0};
-	u32 in[8], from, i;
+	u32 in[8], from;
 
-	if (seed[0] | seed[1] | seed[2] | seed[3])
-		for (i = 0; i < 4; i++)
-			state[i] = seed[i];
+	if (seed[0] | seed[1] | seed[2] | seed[3]) {
+		state[0] = seed[0];
+		state[1] = seed[1];
+		state[2] = seed[2];
+		state[3] = seed[3];
+	}
 	switch (version) {
 	case EXT4_DX_HALF_MD4:
 	case EXT4_DX_HALF_MD4_UNSIGNED:

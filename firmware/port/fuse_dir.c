@@ -15,22 +15,63 @@ struct listing {
 	bool plus;
 };
 
+/* The bytes that follow, and how many of them, up to want, lie in one frame. */
+static inline u8 *listing_at(const struct listing *l, u32 want, u32 *len)
+{
+	const u32 offset = l->used % BLOCK_SIZE;
+	struct frame *f = frame_of(l->c->x, l->c->reply[l->used / BLOCK_SIZE].frame);
+
+	*len = min_of(want, BLOCK_SIZE - offset);
+	return (u8 *)frame_data(l->c->x, f) + offset;
+}
+
 /* Appends bytes, which may cross from one frame into the next. */
-static void listing_put(struct listing *l, const void *bytes, u32 len)
+static __attribute__((noinline)) void listing_put(struct listing *l, const void *bytes, u32 len)
 {
 	const u8 *src = bytes;
 	u32 part;
+	u8 *to;
 
 	while (len > 0) {
-		const u32 offset = l->used % BLOCK_SIZE;
-		struct frame *f = frame_of(l->c->x, l->c->reply[l->used / BLOCK_SIZE].frame);
-
-		part = min_of(len, BLOCK_SIZE - offset);
-		memcpy((u8 *)frame_data(l->c->x, f) + offset, src, part);
+		to = listing_at(l, len, &part);
+		memcpy(to, src, part);
 		src += part;
 		len -= part;
 		l->used += part;
 	}
+}
+
+/* An entry without its name, which follows. */
+static inline void dirent_fill(struct fuse_dirent *to, const struct fs_dirent *entry)
+{
+	to->ino = entry->ino;
+	to->off = entry->next;
+	to->namelen = entry->name.len;
+	to->type = entry->type;
+}
+
+static void listing_dirent(struct listing *l, const struct fs_dirent *entry, u32 len)
+{
+	struct fuse_dirent dirent;
+	const u64 zero = 0;
+	u32 part, i;
+	u8 *to;
+
+	to = listing_at(l, len, &part);
+	if (part == len) {
+		dirent_fill((struct fuse_dirent *)(void *)to, entry);
+		/* names are short: a call would take longer */
+		for (to += sizeof(dirent), i = 0; i < entry->name.len; i++)
+			*to++ = (u8)entry->name.s[i];
+		for (; i < len - (u32)sizeof(dirent); i++)
+			*to++ = 0;
+		l->used += len;
+		return;
+	}
+	dirent_fill(&dirent, entry);
+	listing_put(l, &dirent, sizeof(dirent));
+	listing_put(l, entry->name.s, entry->name.len);
+	listing_put(l, &zero, len - (u32)sizeof(dirent) - entry->name.len);
 }
 
 static bool listing_add(void *arg, const struct fs_dirent *entry)
@@ -38,12 +79,7 @@ static bool listing_add(void *arg, const struct fs_dirent *entry)
 	struct listing *l = arg;
 	const u32 pad = -entry->name.len & 7u;
 	const u32 len = (u32)sizeof(struct fuse_dirent) + entry->name.len + pad;
-	const struct fuse_dirent dirent = {.ino = entry->ino,
-					   .off = entry->next,
-					   .namelen = entry->name.len,
-					   .type = entry->type};
 	struct fuse_entry_out node;
-	const u64 zero = 0;
 
 	if (len + (l->plus ? sizeof(node) : 0) > l->room - l->used)
 		return false;
@@ -55,9 +91,7 @@ static bool listing_add(void *arg, const struct fs_dirent *entry)
 			memset(&node, 0, sizeof(node));
 		listing_put(l, &node, sizeof(node));
 	}
-	listing_put(l, &dirent, sizeof(dirent));
-	listing_put(l, entry->name.s, entry->name.len);
-	listing_put(l, &zero, pad);
+	listing_dirent(l, entry, len);
 	return true;
 }
 

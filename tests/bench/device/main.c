@@ -87,13 +87,24 @@ static void names(struct request *r)
 	}
 }
 
-static void changes(struct request *r)
+static void look_for_nothing(struct request *r, uint64_t dir, const char *name)
+{
+	make_lookup(r, dir, name);
+	request_send(r);
+	while (r->pending)
+		host_poll(r->host);
+	if (r->error != -ENOENT)
+		host_die("a name that nobody has made", r->error);
+}
+
+static void change(struct request *r)
 {
 	const uint64_t dir = node_of(r, FUSE_ROOT_ID, "work");
 	uint64_t node[ROUNDS];
 	unsigned int i;
 
 	for (i = 0; i < ROUNDS; i++) {
+		look_for_nothing(r, dir, name_of("file", i));
 		make_create(r, dir, name_of("file", i));
 		request_call(r);
 		node[i] = reply_node(r);
@@ -111,6 +122,7 @@ static void changes(struct request *r)
 		request_call(r);
 	}
 	for (i = 0; i < ROUNDS / 2; i++) {
+		look_for_nothing(r, dir, name_of("dir", i));
 		make_mkdir(r, dir, name_of("dir", i));
 		request_call(r);
 		node[i] = reply_node(r);
@@ -157,10 +169,21 @@ static void small(const char *link_name)
 	host_open(&host, link_name);
 	r = request_new(&host);
 	names(r);
-	changes(r);
 	transfer(r, FUSE_READ, 4096, FILE_SIZE / 4096);
 	transfer(r, FUSE_READ, 4096, 2 * FILE_SIZE / 4096);
 	transfer(r, FUSE_WRITE, 4096, 2 * FILE_SIZE / 4096);
+	free(r);
+	host_close(&host);
+}
+
+static void changes(const char *link_name)
+{
+	struct host host;
+	struct request *r;
+
+	host_open(&host, link_name);
+	r = request_new(&host);
+	change(r);
 	free(r);
 	host_close(&host);
 }
@@ -448,12 +471,14 @@ int main(int argc, char **argv)
 	char link_name[300];
 
 	if (argc < 3 || argc > 4) {
-		fprintf(stderr, "usage: %s small|bulk|busy|mixed DIR [SECONDS]\n", argv[0]);
+		fprintf(stderr, "usage: %s small|changes|bulk|busy|mixed DIR [SECONDS]\n", argv[0]);
 		return 2;
 	}
 	snprintf(link_name, sizeof(link_name), "sim:%s/port0.sock", argv[2]);
 	if (!strcmp(argv[1], "small"))
 		small(link_name);
+	else if (!strcmp(argv[1], "changes"))
+		changes(link_name);
 	else if (!strcmp(argv[1], "bulk"))
 		bulk(link_name);
 	else if (!strcmp(argv[1], "busy"))
