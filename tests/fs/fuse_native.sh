@@ -12,16 +12,22 @@ HERE=$(dirname "$0")/..
 PID=
 failures=0
 
+# True while this process is one of ours: a number of long ago may be somebody else's by now.
+is_ours() {
+	local exe
+	exe=$(readlink "/proc/$1/exe" 2>/dev/null) && [ -n "$exe" ] && [ "$exe" = "$(realpath "$NATIVE")" ]
+}
+
 cleanup() {
 	local pid
 	mountpoint -q "$MNT" && { umount "$MNT" 2>/dev/null || umount -l "$MNT"; }
 	if [ -e "$RUN/pid" ]; then
 		pid=$(cat "$RUN/pid")
 		for _ in $(seq 40); do
-			[ "$(readlink "/proc/$pid/exe")" = "$(realpath "$NATIVE")" ] || break
+			is_ours "$pid" || break
 			sleep 0.05
 		done
-		[ "$(readlink "/proc/$pid/exe")" = "$(realpath "$NATIVE")" ] && kill -KILL "$pid"
+		is_ours "$pid" && kill -KILL "$pid"
 		rm -f "$RUN/pid"
 	fi
 }
@@ -331,6 +337,7 @@ case_wrong_options_say_usage() {
 	[ $? = 2 ] && grep -q usage "$RUN/usage"
 }
 
+[ -x "$NATIVE" ] || { echo "FAIL fuse_native: there is no $NATIVE"; exit 1; }
 mkdir -p "$MNT" || exit 1
 for name in $(declare -F | sed -n 's/^declare -f case_//p'); do
 	if [ $# -gt 0 ] && ! [[ " $* " == *" $name "* ]]; then
