@@ -20,8 +20,9 @@ static void put(struct sim *sim, uint8_t type, uint8_t port, uint32_t addr, uint
 		return;
 	record_put(sim->record, &e, data);
 	if (++sim->events % RECORD_CHECK_EVERY == 0) {
-		e = (struct record_event){
-			.cycle = sim->cycle, .value = sim->output_hash, .type = RECORD_CHECK};
+		e = (struct record_event){.cycle = sim->cycle,
+					  .value = sim->output_hash + sim->read_hash,
+					  .type = RECORD_CHECK};
 		record_put(sim->record, &e, NULL);
 	}
 }
@@ -125,7 +126,7 @@ void input_end(struct sim *sim)
 
 	if (!sim->record)
 		return;
-	e.value = sim->output_hash;
+	e.value = sim->output_hash + sim->read_hash;
 	record_put(sim->record, &e, NULL);
 	if (storage_hash(&hash))
 		fprintf(stderr, "mpdisk-sim: the image cannot be read back for the recording\n");
@@ -212,7 +213,7 @@ void input_replay(struct sim *sim)
 			apply_jtag(sim, (uint8_t)e->value);
 			break;
 		case RECORD_CHECK:
-			if (e->value != sim->output_hash)
+			if (e->value != sim->output_hash + sim->read_hash)
 				diverged(sim, "the outputs since the last checksum differ");
 			break;
 		case RECORD_END:

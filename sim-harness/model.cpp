@@ -86,6 +86,8 @@ void model_pins(struct model *m, struct pins *p)
 	p->tms = &t->tms_i;
 	p->tdi = &t->tdi_i;
 	p->trst_n = &t->trst_ni;
+	p->port_clk = &t->port_clk_i;
+	p->engine_clk = &t->engine_clk_i;
 	p->link_clk = &t->link_clk_i;
 	p->link_active = &t->link_active_i;
 
@@ -95,6 +97,8 @@ void model_pins(struct model *m, struct pins *p)
 	p->phase = &t->phase_o;
 	p->uart_tx = &t->uart_tx_o;
 	p->tdo = &t->tdo_o;
+	p->port_need = &t->port_need_o;
+	p->engine_need = &t->engine_need_o;
 	p->link_busy = &t->link_busy_o;
 	p->irq = &t->link_irq_o;
 	p->tap_valid = &t->tap_valid_o;

@@ -27,6 +27,8 @@ struct pins {
 	uint8_t *tms;
 	uint8_t *tdi;
 	uint8_t *trst_n;
+	uint8_t *port_clk; /* clk of each port */
+	uint8_t *engine_clk;
 	uint8_t *link_clk;
 	uint8_t *link_active; /* the host's side of the link wants its clock edges (bus.c) */
 
@@ -37,6 +39,8 @@ struct pins {
 	const uint32_t *phase;
 	const uint8_t *uart_tx;
 	const uint8_t *tdo;
+	const uint8_t *port_need; /* the port needs the next edge of its port_clk */
+	const uint8_t *engine_need;
 	const uint8_t *link_busy; /* the port needs its link clock to go on */
 	const uint8_t *irq;
 

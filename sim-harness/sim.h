@@ -98,6 +98,7 @@ struct sim {
 	uint32_t next_data[BUS_WORDS];
 	unsigned int events;  /* since the last checksum */
 	uint64_t output_hash; /* kept while recording or replaying */
+	uint64_t read_hash;   /* the same of what hosts have read */
 	bool hashing;
 
 	uint64_t slept;     /* cycles */

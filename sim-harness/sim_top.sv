@@ -29,6 +29,12 @@ module sim_top #(
     output logic                        tdo_o,
     input  wire logic                   trst_ni,
 
+    // clk_i of each port, gated, and which ports need its next edge
+    input  wire logic [Ports-1:0]       port_clk_i,
+    output logic [Ports-1:0]            port_need_o,
+    input  wire logic                   engine_clk_i,
+    output logic                        engine_need_o,
+
     // the link clocks, ports whose host has something to do, ports that need their clock to go on
     input  wire logic [Ports-1:0]       link_clk_i,
     input  wire logic [Ports-1:0]       link_active_i,
@@ -127,6 +133,10 @@ module sim_top #(
   ) u_device (
       .clk_i,
       .rst_ni          (rst_nq),
+      .port_clk_i,
+      .port_need_o,
+      .engine_clk_i,
+      .engine_need_o,
       .epoch_i         (epoch_q),
       .seed_i          (seed_q),
       .stop_i          (stop_q),

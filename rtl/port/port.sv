@@ -24,6 +24,7 @@ module port #(
 
     output logic             irq_o,
     output logic             busy_o,    // work or a clock crossing is under way
+    output logic             need_o,    // clk_i, if it is gated, may not leave the next edge out
 
     // mport master (rtl/README.md)
     output logic             m_valid_o,
@@ -300,6 +301,7 @@ module port #(
     always_ff @(posedge link_clk_i) link_busy_q <= link_por_n && (link_front_busy || link_regs_busy);
     cdc_bit u_busy (.clk_i, .rst_ni, .d_i(link_busy_q), .q_o(link_busy_d));
     assign busy_o = link_busy_d || window_busy || regs_busy || session_busy || settle_q;
+    assign need_o = busy_o || !slots_ready || wb_stb_i || link_up_i != dev_up;
 endmodule
 
 `default_nettype wire

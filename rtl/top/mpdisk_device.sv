@@ -16,6 +16,14 @@ module mpdisk_device #(
     input  wire logic                   clk_i,
     input  wire logic                   rst_ni,
 
+    // clk_i for each port. It may be gated: port p has to see an edge of clk_i when port_need_o[p] is high
+    // before it, in reset, and when an edge of its link clock came less than 32 cycles ago.
+    input  wire logic [Ports-1:0]       port_clk_i,
+    output logic [Ports-1:0]            port_need_o,
+    // The same for DMA, medium and UART, which need nothing else.
+    input  wire logic                   engine_clk_i,
+    output logic                        engine_need_o,
+
     // time and control from the board (in simulation: the harness)
     input  wire logic [63:0]            epoch_i,         // ns since 1970 at reset
     input  wire logic [31:0]            seed_i,
@@ -204,6 +212,12 @@ module mpdisk_device #(
   logic dma_irq, dma_busy, medium_irq, medium_busy;
   logic [63:0] compare;
   logic [7:0]  port_irq8;
+  logic        st_present, st_read_only, st_cmd_valid, st_cmd_ready, st_done, st_error;
+  logic        st_rvalid, st_rready, st_wvalid, st_wready;
+  logic [63:0] st_blocks, st_cmd_block;
+  logic [1:0]  st_cmd_op;
+  logic [8:0]  st_cmd_count;
+  logic [31:0] st_rdata, st_wdata;
 
   assign port_irq8 = 8'(port_irq);
 
@@ -261,7 +275,7 @@ module mpdisk_device #(
   uart #(
       .Divisor(UartDivisor)
   ) uart (
-      .clk_i  (clk_i),
+      .clk_i  (engine_clk_i),
       .rst_ni (rst_ni),
       .stb_i  (reg_stb[3]),
       .we_i   (d_we),
@@ -276,12 +290,14 @@ module mpdisk_device #(
 
   assign sleeping_o  = waiting && mem_idle && !i_stb && !dma_busy && !medium_busy && !uart_busy &&
                        port_busy == 0;
+  assign engine_need_o = reg_stb[5:3] != 0 || dma_busy || medium_busy || !st_cmd_ready || uart_busy ||
+                         !uart_rx_i;
   assign wake_time_o = timer_armed && timer_enabled ? compare : '1;
 
   dma #(
       .MemoryMiB(MemoryMiB)
   ) dma (
-      .clk_i     (clk_i),
+      .clk_i     (engine_clk_i),
       .rst_ni    (rst_ni),
       .stb_i     (reg_stb[4]),
       .we_i      (d_we),
@@ -303,17 +319,10 @@ module mpdisk_device #(
   );
 
   // ---- medium
-  logic        st_present, st_read_only, st_cmd_valid, st_cmd_ready, st_done, st_error;
-  logic        st_rvalid, st_rready, st_wvalid, st_wready;
-  logic [63:0] st_blocks, st_cmd_block;
-  logic [1:0]  st_cmd_op;
-  logic [8:0]  st_cmd_count;
-  logic [31:0] st_rdata, st_wdata;
-
   medium_ctrl #(
       .MemoryMiB(MemoryMiB)
   ) medium_ctrl (
-      .clk_i         (clk_i),
+      .clk_i         (engine_clk_i),
       .rst_ni        (rst_ni),
       .stb_i         (reg_stb[5]),
       .we_i          (d_we),
@@ -354,7 +363,7 @@ module mpdisk_device #(
       .CommandLatency(MediumLatency),
       .WordCycles    (MediumWordCycles)
   ) storage (
-      .clk_i      (clk_i),
+      .clk_i      (engine_clk_i),
       .rst_ni     (rst_ni),
       .present_o  (st_present),
       .read_only_o(st_read_only),
@@ -380,7 +389,7 @@ module mpdisk_device #(
         .Port (p),
         .Slots(Slots)
     ) port (
-        .clk_i           (clk_i),
+        .clk_i           (port_clk_i[p]),
         .rst_ni          (rst_ni),
         .wb_cyc_i        (port_stb[p]),
         .wb_stb_i        (port_stb[p]),
@@ -392,6 +401,7 @@ module mpdisk_device #(
         .wb_ack_o        (port_ack[p]),
         .irq_o           (port_irq[p]),
         .busy_o          (port_busy[p]),
+        .need_o          (port_need_o[p]),
         .m_valid_o       (m_valid[p]),
         .m_ready_i       (m_ready[p]),
         .m_write_o       (m_write[p]),

@@ -6,6 +6,7 @@ module port_tb #(
     parameter int unsigned Slots = 1024
 ) (
     input  wire logic             clk_i,
+    input  wire logic [1:0]       port_clk_i,  // clk_i of each port, gated
     input  wire logic             rst_ni,
 
     input  wire logic [1:0]       wb_stb_i,
@@ -17,6 +18,7 @@ module port_tb #(
     output logic [1:0]            wb_ack_o,
     output logic [1:0]            irq_o,
     output logic [1:0]            busy_o,
+    output logic [1:0]            need_o,
 
     // what the ports ask of memory
     output logic [1:0]            m_valid_o,
@@ -66,7 +68,7 @@ module port_tb #(
             .Port (p),
             .Slots(Slots)
         ) u_port (
-            .clk_i,
+            .clk_i           (port_clk_i[p]),
             .rst_ni,
             .wb_cyc_i        (wb_stb_i[p]),
             .wb_stb_i        (wb_stb_i[p]),
@@ -78,6 +80,7 @@ module port_tb #(
             .wb_ack_o        (wb_ack_o[p]),
             .irq_o           (irq_o[p]),
             .busy_o          (busy_o[p]),
+            .need_o          (need_o[p]),
             .m_valid_o       (valid[p]),
             .m_ready_i       (ready[p]),
             .m_write_o       (write[p]),

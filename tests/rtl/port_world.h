@@ -41,7 +41,7 @@ using access_ref = std::shared_ptr<core_access>;
 struct clocking {
 	const char *name;
 	uint64_t device_ps, link_ps[2]; /* half periods */
-	bool gated;                     /* link clocks run only for a host or a port at work */
+	bool gated;                     /* a port's clocks run only for a host or a port at work */
 };
 
 class world
@@ -53,6 +53,7 @@ class world
 	unsigned int write_stall[2] = {}, read_stall[2] = {}; /* percent of cycles */
 	bool one_at_a_time[2] = {};
 	bool link_stopped[2] = {};        /* its clock stands still */
+	uint64_t link_edge[2] = {};       /* the cycle of its last edge */
 	unsigned int write_limit[2] = {}; /* the host stalls for good after so many words; 0: no */
 	uint64_t beats[2] = {};           /* words delivered or taken at the link */
 	std::function<void(int)> on_device_edge; /* looks at the settled memory pins of a port */
@@ -144,7 +145,8 @@ class world
 	{
 		auto a = wb_post(p, false, addr);
 
-		return run_until([&] { return a->done; }, "wishbone read", 20000) ? a->data : 0xDEADDEADu;
+		return run_until([&] { return a->done; }, "wishbone read", 20000) ? a->data
+										  : 0xDEADDEADu;
 	}
 	uint64_t wb_write(int p, uint32_t addr, uint32_t data, uint32_t sel = 15)
 	{
@@ -182,7 +184,10 @@ class world
 	uint32_t written[2] = {};
 	std::deque<access_ref> wb_queue[2];
 
-	static void bit(uint8_t &pins, int p, bool v) { pins = (pins & ~(1 << p)) | v << p; }
+	static void bit(uint8_t &pins, int p, bool v)
+	{
+		pins = (pins & ~(1 << p)) | v << p;
+	}
 
 	void instant()
 	{
@@ -209,6 +214,12 @@ class world
 				sample_link(p);
 		if (dev) {
 			dut->clk_i = !dut->clk_i;
+			dut->port_clk_i = 0;
+			for (int p = 0; p < 2; p++)
+				if (dev_rise &&
+				    (!clk.gated || !dut->rst_ni || link_rise[p] ||
+				     (dut->need_o >> p & 1) || cycle - link_edge[p] < 32))
+					dut->port_clk_i |= 1 << p;
 			next_dev += clk.device_ps;
 		}
 		for (int p = 0; p < 2; p++)
@@ -226,6 +237,7 @@ class world
 		for (int p = 0; p < 2; p++)
 			if (link_rise[p]) {
 				link_cycle[p]++;
+				link_edge[p] = cycle;
 				drive_link(p);
 			}
 		if (dev_rise || link_rise[0] || link_rise[1])
@@ -307,8 +319,8 @@ class world
 		beats[p]++;
 		b->data.push_back(word);
 		if (!b->wanted.empty())
-			expect(word == b->wanted[i], "port %d: read %06x+%zu: %08x instead of %08x", p, b->addr,
-			       i * 4, word, b->wanted[i]);
+			expect(word == b->wanted[i], "port %d: read %06x+%zu: %08x instead of %08x",
+			       p, b->addr, i * 4, word, b->wanted[i]);
 		if (b->data.size() == b->len) {
 			b->done = true;
 			reading[p].pop_front();

@@ -97,9 +97,13 @@ int main(int argc, char **argv)
 	for (; cycles < limit; cycles++) {
 		top.rst_ni = cycles >= 10;
 		top.clk_i = 1;
+		top.port_clk_i = 0xFF;
+		top.engine_clk_i = 1;
 		top.link_clk_i = 0xFF;
 		top.eval();
 		top.clk_i = 0;
+		top.port_clk_i = 0;
+		top.engine_clk_i = 0;
 		top.link_clk_i = 0;
 		top.eval();
 		int c = top.rst_ni ? uart.clock(top.uart_tx_o) : -1;
