@@ -62,21 +62,30 @@ int dcache_carve(struct exec *x)
 			  &fs->dentry_sets);
 }
 
+/* The name's bytes from p on as a word; fewer than four are filled up with zeros. */
+static inline u32 name_word(const u8 *p, u32 len)
+{
+	if (len >= 4)
+		return (u32)p[0] | (u32)p[1] << 8 | (u32)p[2] << 16 | (u32)p[3] << 24;
+	return (u32)p[0] | (len > 1 ? (u32)p[1] << 8 : 0) | (len > 2 ? (u32)p[2] << 16 : 0);
+}
+
 static bool key_make(struct exec *x, const struct inode *dir, struct fs_name name, struct key *key)
 {
 	const struct fs *fs = fs_of(x);
-	u32 i, h;
+	const u8 *p = (const u8 *)name.s;
+	u32 left, h, word, *to = key->name;
 
 	if (name.len > NAME_BYTES)
 		return false;
 	key->parent = dir->ino;
 	key->len = name.len;
 	key->words = (name.len + 3) / 4;
-	key->name[key->words - 1] = 0;
-	memcpy(key->name, name.s, name.len);
 	h = (dir->ino ^ name.len << 24) * 0x9E3779B1u;
-	for (i = 0; i < key->words; i++) {
-		h = (h ^ key->name[i]) * 0x85EBCA6Bu;
+	for (left = name.len; left; left -= min_of(left, 4u), p += 4) {
+		word = name_word(p, left);
+		*to++ = word;
+		h = (h ^ word) * 0x85EBCA6Bu;
 		h ^= h >> 15;
 	}
 	key->tag = h | 1;

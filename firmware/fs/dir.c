@@ -15,6 +15,7 @@
 
 #include "fs/dir.h"
 #include "fs/extent.h"
+#include "fs/file_priv.h"
 #include "platform/atomic.h"
 #include "platform/errno.h"
 
@@ -200,8 +201,10 @@ int dir_set_hint(struct exec *x, const struct dir_block *block, u32 offset)
 static int dir_changed(struct exec *x, struct inode *dir)
 {
 	struct ext4_inode *raw;
-	int err = inode_edit(x, dir, &raw);
+	int err = inode_edit_times(x, dir, &raw);
 
+	if (!err)
+		err = tx_save(x, &raw->i_version, 4);
 	if (!err) {
 		raw->i_version++;
 		inode_touch(x, raw, INODE_MTIME | INODE_CTIME);

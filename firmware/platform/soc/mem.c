@@ -92,11 +92,15 @@ void *memset(void *dst, int value, size_t len)
 		len &= 3;
 	}
 	dw = (word_t *)(void *)d;
-	for (; len >= 16; len -= 16, dw += 4) {
+	for (; len >= 32; len -= 32, dw += 8) {
 		dw[0] = pattern;
 		dw[1] = pattern;
 		dw[2] = pattern;
 		dw[3] = pattern;
+		dw[4] = pattern;
+		dw[5] = pattern;
+		dw[6] = pattern;
+		dw[7] = pattern;
 	}
 	for (; len >= 4; len -= 4)
 		*dw++ = pattern;
