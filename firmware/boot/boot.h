@@ -24,8 +24,8 @@ void boot_main(void);
 struct pool *boot_pool(void);
 void trap_report(u32 cause, u32 pc, u32 value);
 
-/* serve.c: what a worker fiber does. */
-void serve(u32 index);
+/* serve.c: makes the worker fibers; each looks for messages and serves them. */
+void serve_start(void);
 /* Arms the timer for the next tick. */
 void serve_arm_tick(void);
 

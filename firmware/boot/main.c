@@ -7,7 +7,8 @@
 
 #include <string.h>
 
-#define WRITEBACK_TICKS 10u /* a step of write-back every second */
+#define BACKGROUND_STACK 6144u /* bytes */
+#define WRITEBACK_TICKS 10u    /* a step of write-back every second */
 #define WRITEBACK_FRAMES 64u
 
 struct plat soc;
@@ -15,6 +16,8 @@ struct device device;
 
 static struct pool pool;
 static struct exec background;
+/* mounting, write-back, unmounting */
+static u32 background_stack[BACKGROUND_STACK / 4] __attribute__((aligned(16)));
 
 static void fail(const char *what, int err)
 {
@@ -91,7 +94,7 @@ static void ports_init(ref_t arrays, int mount_error)
 /* Detaches every host, writes everything back, and stops. */
 static void stop(int mount_error)
 {
-	u32 p, i, depth = 0;
+	u32 p, i, depth = 0, least = ~0u;
 	int err = 0;
 
 	plat_log(&soc, PLAT_INFO, "stop requested");
@@ -106,11 +109,13 @@ static void stop(int mount_error)
 	}
 	if (!mount_error)
 		err = fs_unmount(&background);
-	for (i = 0; i < FIBERS; i++)
+	for (i = 0; i < FIBERS; i++) {
 		depth = max_of(depth, fiber_depth(i));
+		least = min_of(least, fiber_stack(i));
+	}
 	plat_log(&soc, err ? PLAT_ERR : PLAT_INFO,
 		 "stopped: error %d, deepest stack %u of %u bytes, %u bytes copied by the core",
-		 -err, depth, FIBER_STACK, SOC_REG(SYS, CORE_COPIED));
+		 -err, depth, least, SOC_REG(SYS, CORE_COPIED));
 	SOC_REG(SYS, PHASE) = PHASE_STOPPED;
 	SOC_REG(INTC, ENABLE) = 0;
 	for (;;)
@@ -121,7 +126,7 @@ static ref_t port_arrays;
 
 static void run(u32 index)
 {
-	u32 ticks = 0, i, seen;
+	u32 ticks = 0, seen;
 	int err, mount_error;
 
 	(void)index;
@@ -130,8 +135,7 @@ static void run(u32 index)
 	SOC_REG(INTC, ENABLE) = 1u << INTC_IRQ_TIMER | 1u << INTC_IRQ_MEDIUM;
 	serve_arm_tick();
 	mount_error = mount();
-	for (i = 1; i < FIBERS; i++)
-		fiber_create(i, serve);
+	serve_start();
 	ports_init(port_arrays, mount_error);
 	SOC_REG(SYS, PHASE) = mount_error ? PHASE_REFUSED : PHASE_SERVING;
 	plat_log(&soc, PLAT_INFO, "%s on %u ports", mount_error ? "waiting" : "serving",
@@ -160,5 +164,5 @@ void boot_main(void)
 	soc_time_init(&soc);
 	plat_log(&soc, PLAT_INFO, "mpdisk: one disk for many hosts");
 	memory_init(&port_arrays);
-	fibers_start(run);
+	fibers_start(run, background_stack, array_size(background_stack));
 }

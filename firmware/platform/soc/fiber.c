@@ -13,8 +13,6 @@ static u32 current;
 u32 fibers_ready;
 static u32 idle; /* a bit per fiber that is idle */
 static u32 word_waiters;
-static u32 stacks[(FIBER_STACK_BIG + (FIBERS - 1) * FIBER_STACK) / 4]
-	__attribute__((aligned(16), section(".stacks,\"aw\",@nobits#")));
 
 _Static_assert(FIBERS <= 32, "a bit each");
 
@@ -23,35 +21,35 @@ u32 fiber_current(void)
 	return current;
 }
 
-static void prepare(u32 index, void (*entry)(u32 index))
+static void prepare(u32 index, void (*entry)(u32 index), u32 *stack, u32 words)
 {
 	struct fiber *f = &fibers[index];
 	u32 *top;
 	u32 i;
 
-	f->stack_words = (index ? FIBER_STACK : FIBER_STACK_BIG) / 4;
-	f->stack = stacks + (index ? FIBER_STACK_BIG / 4 + (index - 1) * (FIBER_STACK / 4) : 0);
-	for (i = 0; i < f->stack_words; i++)
-		f->stack[i] = FIBER_CANARY;
-	top = f->stack + f->stack_words - SWITCH_WORDS;
+	f->stack = stack;
+	f->stack_words = words;
+	for (i = 0; i < words; i++)
+		stack[i] = FIBER_CANARY;
+	top = stack + words - SWITCH_WORDS;
 	top[0] = (u32)(uintptr_t)fiber_trampoline;
 	top[1] = (u32)(uintptr_t)entry;
 	top[2] = index;
 	f->sp = (u32)(uintptr_t)top;
 }
 
-void fiber_create(u32 index, void (*entry)(u32 index))
+void fiber_create(u32 index, void (*entry)(u32 index), u32 *stack, u32 words)
 {
-	prepare(index, entry);
+	prepare(index, entry, stack, words);
 	fibers[index].state = FIBER_IDLE;
 	idle |= 1u << index;
 }
 
-void fibers_start(void (*entry)(u32 index))
+void fibers_start(void (*entry)(u32 index), u32 *stack, u32 words)
 {
 	u32 nowhere;
 
-	prepare(0, entry);
+	prepare(0, entry, stack, words);
 	fibers[0].state = FIBER_RUNNING;
 	current = 0;
 	fiber_switch(&nowhere, fibers[0].sp);
@@ -158,6 +156,11 @@ u32 fiber_depth(u32 index)
 	for (i = 0; i < f->stack_words && f->stack[i] == FIBER_CANARY; i++)
 		;
 	return (f->stack_words - i) * 4;
+}
+
+u32 fiber_stack(u32 index)
+{
+	return fibers[index].stack_words * 4;
 }
 
 /* ---- platform.h */

@@ -10,9 +10,7 @@
 
 #include "platform/types.h"
 
-#define FIBERS 13u            /* the first is the background fiber */
-#define FIBER_STACK 4096u     /* bytes */
-#define FIBER_STACK_BIG 6144u /* the background fiber: mounting, write-back, unmounting */
+#define FIBERS 13u /* the first is the background fiber */
 #define FIBER_CANARY 0xA5A5A5A5u
 
 struct plat_io;
@@ -36,11 +34,11 @@ struct fiber {
 	u32 stack_words;
 };
 
-/* The code that calls this becomes the background fiber, on its own stack, and runs `entry`, which
- * never returns. */
-void fibers_start(void (*entry)(u32 index)) __attribute__((noreturn));
+/* The code that calls this becomes fiber 0, on this stack, and runs `entry`, which never returns.
+ */
+void fibers_start(void (*entry)(u32 index), u32 *stack, u32 words) __attribute__((noreturn));
 /* Makes another fiber, idle, which will run entry(index). */
-void fiber_create(u32 index, void (*entry)(u32 index));
+void fiber_create(u32 index, void (*entry)(u32 index), u32 *stack, u32 words);
 
 /* Index of the running fiber. */
 u32 fiber_current(void);
@@ -61,8 +59,9 @@ static inline bool fiber_idle(void)
 /* Ends waits whose time is over. */
 void fibers_tick(u64 now_ms);
 
-/* Most bytes of stack that a fiber has ever used. */
+/* Most bytes of stack that a fiber has ever used, and how many it has. */
 u32 fiber_depth(u32 index);
+u32 fiber_stack(u32 index);
 
 /* switch.S: saves the callee's registers, *save = sp, sp = next, restores. */
 void fiber_switch(u32 *save, u32 next);
