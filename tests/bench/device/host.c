@@ -41,6 +41,7 @@ static void completed(void *user, const struct port_reply *reply)
 
 void host_poll(struct host *host)
 {
+	const uint64_t deadline = port_now_ns() + WAIT_MS * 1000000ull;
 	int n;
 
 	if (port_now_ns() - host->beat_ns > BEAT_NS) {
@@ -50,7 +51,10 @@ void host_poll(struct host *host)
 			host_die("heartbeat", err);
 		host->beat_ns = port_now_ns();
 	}
-	n = port_poll(host->client, WAIT_MS, completed, NULL);
+	/* 0 also after an interrupt that was not for a completion */
+	do
+		n = port_poll(host->client, 1000, completed, NULL);
+	while (!n && port_now_ns() < deadline);
 	if (n < 0)
 		host_die("poll", n);
 	if (n == 0)

@@ -278,6 +278,19 @@ static void window(struct request *r, const struct stream *s)
 
 static void bulk(const char *link_name)
 {
+	struct host host;
+	struct request *r;
+
+	host_open(&host, link_name);
+	r = request_new(&host);
+	transfer(r, FUSE_READ, HOST_DATA, BULK_ROUNDS);
+	transfer(r, FUSE_WRITE, HOST_DATA, BULK_ROUNDS);
+	free(r);
+	host_close(&host);
+}
+
+static void streams(const char *link_name)
+{
 	struct stream s = {0};
 	struct host host;
 	struct request *r;
@@ -285,8 +298,7 @@ static void bulk(const char *link_name)
 	host_open(&host, link_name);
 	r = request_new(&host);
 	s.fh = open_file(r, &s.node);
-	transfer(r, FUSE_READ, HOST_DATA, BULK_ROUNDS);
-	transfer(r, FUSE_WRITE, HOST_DATA, BULK_ROUNDS);
+	transfer(r, FUSE_READ, HOST_DATA, FILE_SIZE / HOST_DATA); /* now it is cached */
 	window(r, &s);
 	stream(&host, s);
 	free(r);
@@ -472,7 +484,8 @@ int main(int argc, char **argv)
 	char link_name[300];
 
 	if (argc < 3 || argc > 4) {
-		fprintf(stderr, "usage: %s small|changes|bulk|busy|mixed DIR [SECONDS]\n", argv[0]);
+		fprintf(stderr, "usage: %s small|changes|bulk|stream|busy|mixed DIR [SECONDS]\n",
+			argv[0]);
 		return 2;
 	}
 	snprintf(link_name, sizeof(link_name), "sim:%s/port0.sock", argv[2]);
@@ -482,6 +495,8 @@ int main(int argc, char **argv)
 		changes(link_name);
 	else if (!strcmp(argv[1], "bulk"))
 		bulk(link_name);
+	else if (!strcmp(argv[1], "stream"))
+		streams(link_name);
 	else if (!strcmp(argv[1], "busy"))
 		busy(argv[2], seconds, HOST_DATA);
 	else if (!strcmp(argv[1], "mixed"))
