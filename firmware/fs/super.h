@@ -121,7 +121,7 @@ static inline blkno_t desc_inode_table(const struct ext4_group_desc *d, u32 desc
 /* Corruption was found: logs it (what, inode, block), fills the superblock's error fields and the
  * ERROR state, turns the filesystem read-only. Always returns -EUCLEAN. Callable with locks held
  * (it takes none in the way: the fields are written under a mini). */
-int fs_corrupt(struct exec *x, const char *what, ino_no_t ino, blkno_t block);
+int fs_corrupt(struct exec *x, const char *what, ino_no_t ino, blkno_t block) __attribute__((cold));
 
 /* -EROFS if the filesystem is read-only, else 0: first thing of every operation that changes
  * something. */

@@ -73,13 +73,13 @@ enum plat_level { PLAT_ERR, PLAT_WARN, PLAT_INFO, PLAT_DEBUG };
 
 /* One line, no newline needed. printf's d u x s c, l/ll, width and zero padding, no floats. */
 void plat_log(struct plat *plat, enum plat_level level, const char *fmt, ...)
-	__attribute__((format(printf, 3, 4)));
+	__attribute__((cold, format(printf, 3, 4)));
 
 u32 plat_random(struct plat *plat);
 
 /* An invariant of our own code is broken: says so and ends this executor's machine. */
 void plat_panic(struct plat *plat, const char *what, const char *file, int line)
-	__attribute__((noreturn));
+	__attribute__((cold, noreturn));
 
 #ifdef MPDISK_DEBUG
 /* The executor dies here, as if its machine had stopped (exec.h, cut). Tests only. */
