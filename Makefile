@@ -36,7 +36,7 @@ all: ## build everything
 # The packages of Debian 12 that are used, and nothing is fetched when all are there.
 PACKAGES := gcc g++ make pkg-config libfuse3-dev fuse3 zlib1g-dev e2fsprogs util-linux attr acl \
 	python3 python3-venv xz-utils psmisc verilator yosys gcc-riscv64-unknown-elf \
-	picolibc-riscv64-unknown-elf openocd gdb-multiarch clang-format shellcheck
+	picolibc-riscv64-unknown-elf clang-format shellcheck
 VENV := $(BUILD)/venv
 REQUIREMENTS := tests/requirements.txt
 
