@@ -53,8 +53,8 @@ struct inode {             /* 192 bytes */
 	u32 ext_pblk_lo;
 	u32 ext_pblk_hi;
 	/* directories, owner dir.c/htree.c [inode lock] */
-	u32 dir_hint;      /* block in which the last entry was put */
-	u32 dir_free_hint; /* bytes known free there */
+	u32 dir_hint; /* block in which the last entry was put */
+	u32 reserved0;
 	/* allocation, owner alloc.c [inode lock] */
 	blkno_t last_pblk; /* where the last block of this file went */
 	/* readahead, owner file.c: a hint, unlocked */

@@ -75,7 +75,8 @@ struct frame {           /* 64 bytes */
 	blkno_t block;   /* BUF, and PAGE with a medium block: where it is written; PAGE 0: a hole,
 			    clean */
 	u16 csum_kind;   /* [set with the first pin] */
-	u16 csum_mask;   /* atomic in its word: inodes of the itable block to seal */
+	u16 csum_mask;   /* atomic in its word: inodes of the itable block to seal; in a CSUM_DIR
+			    buffer the leaf's insert hint (dir.c) */
 	u32 csum_owner;  /* PAGE: ref of its struct inode */
 	u32 csum_seed;   /* inode checksum seed for EXTENT, DIR, DX */
 	u32 editors;     /* atomic: a bit per executor whose open tx has edited it; FRAME_SEALING */
