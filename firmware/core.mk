@@ -3,7 +3,7 @@
 # once with sanitizers and debug checks. A test links $(CORE_DEBUG) or $(CORE_LIB), in that order
 # after its own objects, with $(CORE_DEBUG_FLAGS) or $(CORE_FLAGS).
 
-CORE_DIRS := format pool fs port
+CORE_DIRS := format pool journal fs port
 CORE_SRC := $(sort $(wildcard $(addprefix firmware/,$(addsuffix /*.c,$(CORE_DIRS)))))
 CORE_PLAT_SRC := $(sort $(wildcard firmware/platform/posix/*.c))
 CORE_FLAGS := $(CFLAGS_BASE) -fno-strict-aliasing -Ifirmware -I. -pthread

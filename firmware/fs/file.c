@@ -89,7 +89,7 @@ static void update_atime(struct exec *x, struct inode *inode)
 	struct ext4_inode *raw;
 	int err;
 
-	tx_begin(x);
+	tx_begin_change(x);
 	err = inode_lock_write(x, inode);
 	if (!err)
 		err = inode_edit_times(x, inode, &raw);
@@ -293,7 +293,7 @@ static int copy_step(struct exec *x, struct inode *in, u64 in_pos, struct inode 
 	int err;
 
 	*done = 0;
-	tx_begin(x);
+	tx_begin_change(x);
 	err = lock_pair(x, in, out);
 	if (!err)
 		err = file_check(inode_raw(x, in));

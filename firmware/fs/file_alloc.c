@@ -224,7 +224,7 @@ int fs_fallocate(struct exec *x, node_t node, u32 mode, u64 pos, u64 len)
 		err = inode_get_node(x, node, &inode);
 	if (err)
 		return err;
-	tx_begin(x);
+	tx_begin_change(x);
 	err = inode_lock_write(x, inode);
 	if (!err)
 		err = fallocate_locked(x, inode, mode, &r);

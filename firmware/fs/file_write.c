@@ -436,7 +436,7 @@ int fs_write(struct exec *x, node_t node, u64 *pos, u32 flags, struct fs_seg *se
 		err = inode_get_node(x, node, &inode);
 	if (err)
 		return err;
-	tx_begin(x);
+	tx_begin_change(x);
 	err = inode_lock_write(x, inode);
 	if (!err && flags & FS_WRITE_APPEND)
 		*pos = inode_size(inode_raw(x, inode));

@@ -387,7 +387,7 @@ int inode_evict(struct exec *x, struct inode *inode)
 	struct ext4_inode *raw = inode_raw(x, inode);
 	int err;
 
-	tx_begin(x);
+	tx_begin_change(x);
 	err = lock_write(x, &inode->lock, RANK_INODE);
 	if (err || inode->opens || raw->i_links_count || !(inode->flags & INODE_ORPHAN) ||
 	    inode->flags & INODE_DEAD)
@@ -511,7 +511,7 @@ int fs_setattr(struct exec *x, node_t node, const struct fs_setattr *set, struct
 		err = inode_get_node(x, node, &inode);
 	if (err)
 		return err;
-	tx_begin(x);
+	tx_begin_change(x);
 	err = inode_lock_write(x, inode);
 	if (!err)
 		err = setattr_locked(x, inode, set);
@@ -533,7 +533,10 @@ int fs_open(struct exec *x, node_t node, bool truncate, struct fs_attr *out)
 		err = inode_get_node(x, node, &inode);
 	if (err)
 		return err;
-	tx_begin(x);
+	if (truncate)
+		tx_begin_change(x);
+	else
+		tx_begin(x);
 	err = inode_lock_write(x, inode);
 	if (!err && truncate)
 		err = setattr_locked(x, inode, &set);

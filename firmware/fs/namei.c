@@ -212,7 +212,7 @@ int fs_mknod(struct exec *x, node_t node, struct fs_name name, u32 mode, u32 rde
 	err = create_checks(x, name);
 	if (err)
 		return err;
-	tx_begin(x);
+	tx_begin_change(x);
 	err = create_begin(x, node, name, &in[0]);
 	if (!err)
 		err = inode_new(x, in[0], mode, rdev, &in[1]);
@@ -241,7 +241,7 @@ int fs_mkdir(struct exec *x, node_t node, struct fs_name name, u32 mode, struct 
 	err = create_checks(x, name);
 	if (err)
 		return err;
-	tx_begin(x);
+	tx_begin_change(x);
 	err = create_begin(x, node, name, &in[0]);
 	if (!err)
 		err = mkdir_room(x, in[0]);
@@ -314,7 +314,7 @@ int fs_symlink(struct exec *x, node_t node, struct fs_name name, struct fs_name 
 		return -MP_ENAMETOOLONG;
 	if (memchr(target.s, 0, target.len))
 		return -MP_EINVAL;
-	tx_begin(x);
+	tx_begin_change(x);
 	err = create_begin(x, node, name, &in[0]);
 	if (!err)
 		err = inode_new(x, in[0], EXT4_S_IFLNK | 0777, 0, &in[1]);
@@ -346,7 +346,7 @@ int fs_link(struct exec *x, node_t node, node_t dir, struct fs_name name, struct
 	err = create_checks(x, name);
 	if (err)
 		return err;
-	tx_begin(x);
+	tx_begin_change(x);
 	err = create_begin(x, dir, name, &in[0]);
 	if (!err)
 		err = inode_get_node(x, node, &in[1]);
@@ -378,7 +378,7 @@ int fs_tmpfile(struct exec *x, node_t node, u32 mode, struct fs_attr *out)
 	err = fs_writable(x);
 	if (err)
 		return err;
-	tx_begin(x);
+	tx_begin_change(x);
 	err = dir_lock(x, node, true, &in[0]);
 	if (!err)
 		err = inode_new(x, in[0], EXT4_S_IFREG | (mode & ~EXT4_S_IFMT), 0, &in[1]);
@@ -462,7 +462,7 @@ int fs_unlink(struct exec *x, node_t node, struct fs_name name)
 	err = create_checks(x, name);
 	if (err)
 		return err;
-	tx_begin(x);
+	tx_begin_change(x);
 	err = remove_begin(x, node, name, false, in);
 	if (!err)
 		err = remove_end(x, name, in);
@@ -477,7 +477,7 @@ int fs_rmdir(struct exec *x, node_t node, struct fs_name name)
 	err = create_checks(x, name);
 	if (err)
 		return err;
-	tx_begin(x);
+	tx_begin_change(x);
 	err = remove_begin(x, node, name, true, in);
 	if (!err) {
 		err = dir_is_empty(x, in[1]);

@@ -281,7 +281,7 @@ int fs_rename(struct exec *x, node_t olddir, struct fs_name oldname, node_t newd
 		err = name_check_change(newname);
 	if (err)
 		return err;
-	tx_begin(x);
+	tx_begin_change(x);
 	err = inode_get_node(x, olddir, &r.in[OLD]);
 	if (!err)
 		err = inode_get_node(x, newdir, &r.in[NEW]);

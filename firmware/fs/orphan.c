@@ -149,7 +149,7 @@ static int orphan_finish(struct exec *x, ino_no_t ino)
 	err = inode_get_orphan(x, ino, &inode);
 	if (err)
 		return err;
-	tx_begin(x);
+	tx_begin_change(x);
 	err = adopt(x, inode);
 	if (!err && inode_raw(x, inode)->i_links_count)
 		err = file_finish_truncate(x, inode);

@@ -20,16 +20,11 @@
 #include "fs/dir.h"
 #include "fs/extent.h"
 #include "fs/inode.h"
+#include "journal/journal.h"
 #include "pool/tx.h"
 
-#define JBD_MAGIC 0xC03B3998u
 #define BYTES_PER_INODE_SLOT 8192u
 #define BYTES_PER_DENTRY_SET 32768u
-
-static u32 be32(const u8 *p)
-{
-	return (u32)p[0] << 24 | (u32)p[1] << 16 | (u32)p[2] << 8 | p[3];
-}
 
 static u32 round_pow2(u32 n)
 {
@@ -162,41 +157,29 @@ out:
 	return err;
 }
 
-/* Whether the journal's own superblock says that it is empty. */
-static int check_journal_block(struct exec *x, struct inode *inode)
+/* The journal's file, piece by piece. */
+static int map_journal(struct exec *x, struct inode *inode)
 {
 	const struct ext4_inode *raw = inode_raw(x, inode);
-	struct csum_id id = {CSUM_NONE, 0, 0};
-	struct extent_map map;
-	struct frame *f;
-	const u8 *jsb;
-	int err;
+	u64 blocks = inode_size(raw) >> BLOCK_SHIFT;
+	struct extent_map map = {.len = 0};
+	int err = 0;
 
-	if (!inode_is_reg(raw) || !(raw->i_flags & EXT4_FL_EXTENTS) ||
-	    inode_size(raw) < 1024u * BLOCK_SIZE) {
+	if (!inode_is_reg(raw) || !(raw->i_flags & EXT4_FL_EXTENTS) || blocks < 1024 ||
+	    blocks > UINT32_MAX) {
 		plat_log(x->plat, PLAT_ERR, "mount: the journal inode %u makes no sense",
 			 inode->ino);
 		return -MP_EUCLEAN;
 	}
-	err = extent_lookup(x, inode, 0, &map);
-	if (!err && !map.pblk)
-		err = -MP_EUCLEAN;
-	if (!err)
-		err = buf_read(x, map.pblk, id, &f);
-	if (err) {
-		plat_log(x->plat, PLAT_ERR, "mount: cannot read the journal: error %d", err);
-		return err;
+	for (u64 at = 0; !err && at < blocks; at += map.len) {
+		err = extent_lookup(x, inode, (lblk_t)at, &map);
+		if (!err && (!map.pblk || map.unwritten))
+			err = -MP_EUCLEAN;
+		if (!err)
+			err = journal_add_extent(x, map.lblk, map.len, map.pblk);
 	}
-	jsb = frame_data(x, f);
-	if (be32(jsb) != JBD_MAGIC || be32(jsb + 12) != BLOCK_SIZE) {
-		plat_log(x->plat, PLAT_ERR, "mount: the journal has no superblock");
-		err = -MP_EUCLEAN;
-	} else if (be32(jsb + 28)) {
-		plat_log(x->plat, PLAT_ERR,
-			 "mount: the journal is not empty (dirty): run e2fsck -f IMAGE");
-		err = -MP_EBUSY;
-	}
-	buf_put(x, f);
+	if (err)
+		plat_log(x->plat, PLAT_ERR, "mount: the journal is unusable: error %d", err);
 	return err;
 }
 
@@ -212,10 +195,17 @@ static int check_journal(struct exec *x)
 	if (!err)
 		err = inode_lock_read(x, inode);
 	if (!err)
-		err = check_journal_block(x, inode);
+		err = map_journal(x, inode);
 	err = tx_end(x, err);
 	if (inode)
 		inode_put(x, inode);
+	if (!err)
+		err = journal_load(x);
+	if (!err && journal_super(x)->s_start) {
+		plat_log(x->plat, PLAT_ERR,
+			 "mount: the journal is not empty (dirty): run e2fsck -f IMAGE");
+		err = -MP_EBUSY;
+	}
 	return err;
 }
 
@@ -258,7 +248,7 @@ static int mark_mounted(struct exec *x)
 	struct ext4_super *sb;
 	int err;
 
-	tx_begin(x);
+	tx_begin_change(x);
 	err = super_edit(x, &sb);
 	if (!err) {
 		sb->s_state &= (u16)~EXT4_STATE_VALID;
@@ -359,7 +349,7 @@ static int put_totals(struct exec *x, bool closing)
 	u64 blocks, inodes;
 	int err;
 
-	tx_begin(x);
+	tx_begin_change(x);
 	err = super_edit(x, &sb);
 	if (err)
 		goto out;

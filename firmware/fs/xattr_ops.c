@@ -177,7 +177,7 @@ int fs_setxattr(struct exec *x, node_t node, struct fs_name name, const void *va
 		err = name_split(&name, &index);
 	if (err)
 		return err;
-	tx_begin(x);
+	tx_begin_change(x);
 	err = attr_begin(x, node, true, &inode);
 	if (err)
 		goto out;
@@ -205,7 +205,7 @@ int fs_removexattr(struct exec *x, node_t node, struct fs_name name)
 		err = name_split(&name, &index);
 	if (err)
 		return err;
-	tx_begin(x);
+	tx_begin_change(x);
 	err = attr_begin(x, node, true, &inode);
 	if (!err)
 		err = xattr_remove(x, inode, index, name);

@@ -47,6 +47,16 @@ static inline void atomic_store_release(u32 *p, u32 v)
 	*(volatile u32 *)p = v;
 }
 
+static inline void atomic_store_first(u32 *p, u32 v)
+{
+	atomic_store(p, v);
+}
+
+static inline u32 atomic_load_after(const u32 *p)
+{
+	return atomic_load(p);
+}
+
 static inline bool atomic_cas(u32 *p, u32 *seen, u32 v)
 {
 	u32 now = *p;
@@ -110,6 +120,18 @@ static inline void atomic_store(u32 *p, u32 v)
 static inline void atomic_store_release(u32 *p, u32 v)
 {
 	__atomic_store_n(p, v, __ATOMIC_RELEASE);
+}
+
+/* Of two executors that each store one word first and load the other's after it, at least one sees
+ * what the other has stored. */
+static inline void atomic_store_first(u32 *p, u32 v)
+{
+	__atomic_store_n(p, v, __ATOMIC_SEQ_CST);
+}
+
+static inline u32 atomic_load_after(const u32 *p)
+{
+	return __atomic_load_n(p, __ATOMIC_SEQ_CST);
 }
 
 /* Acquire and release on success; on failure *seen is what was there. */

@@ -61,25 +61,34 @@ enum csum_kind {
 	CSUM_XATTR,  /* the block number is in the sum */
 };
 
-struct frame {           /* 64 bytes */
-	u32 kind;        /* [owner or hash lock] enum frame_kind */
-	u32 flags;       /* atomic; waited on */
-	u32 pins;        /* atomic */
-	u32 hash_next;   /* [hash lock] fno */
-	u32 key_lo;      /* [immutable while hashed] BUF: block, PAGE: page index */
-	u32 key_hi;      /* [immutable while hashed] BUF: block >> 32, PAGE: inode number */
-	fno_t free_next; /* [free_lock] */
-	u32 owner;       /* executor whose ANON frame it is, until it is in a cache; else 0 */
-	fno_t own_next;  /* [inode's pages_lock] pages of one inode */
-	fno_t own_prev;  /* [inode's pages_lock] */
-	blkno_t block;   /* BUF, and PAGE with a medium block: where it is written; PAGE 0: a hole,
-			    clean */
-	u16 csum_kind;   /* [set with the first pin] */
-	u16 csum_mask;   /* atomic in its word: inodes of the itable block to seal; in a CSUM_DIR
-			    buffer the leaf's insert hint (dir.c) */
-	u32 csum_owner;  /* PAGE: ref of its struct inode */
-	u32 csum_seed;   /* inode checksum seed for EXTENT, DIR, DX */
-	u32 editors;     /* atomic: a bit per executor whose open tx has edited it; FRAME_SEALING */
+struct frame {         /* 64 bytes */
+	u32 kind;      /* [owner or hash lock] enum frame_kind */
+	u32 flags;     /* atomic; waited on */
+	u32 pins;      /* atomic */
+	u32 hash_next; /* [hash lock] fno */
+	u32 key_lo;    /* [immutable while hashed] BUF: block, PAGE: page index */
+	u32 key_hi;    /* [immutable while hashed] BUF: block >> 32, PAGE: inode number */
+	union {
+		fno_t free_next; /* FREE [free_lock] */
+		fno_t frozen;    /* BUF [SEALING]: the committing transaction's copy of it */
+	};
+	u32 owner; /* executor whose ANON frame it is, until it is in a cache; else 0 */
+	union {
+		fno_t own_next; /* PAGE [inode's pages_lock]: pages of one inode */
+		u32 run_tid;    /* BUF [SEALING]: transaction, not committed yet, that has it */
+	};
+	union {
+		fno_t own_prev; /* PAGE [inode's pages_lock] */
+		u32 log_tid; /* BUF [SEALING]: last transaction whose log has it; 0: it is home */
+	};
+	blkno_t block;  /* BUF, and PAGE with a medium block: where it is written; PAGE 0: a hole,
+			   clean */
+	u16 csum_kind;  /* [set with the first pin] */
+	u16 csum_mask;  /* atomic in its word: inodes of the itable block to seal; in a CSUM_DIR
+			   buffer the leaf's insert hint (dir.c) */
+	u32 csum_owner; /* PAGE: ref of its struct inode */
+	u32 csum_seed;  /* inode checksum seed for EXTENT, DIR, DX */
+	u32 editors;    /* atomic: a bit per executor whose open tx has edited it; FRAME_SEALING */
 };
 
 _Static_assert(sizeof(struct frame) == 64, "struct frame");

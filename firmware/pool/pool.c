@@ -6,6 +6,7 @@
 
 #include "platform/atomic.h"
 #include "platform/errno.h"
+#include "journal/journal.h"
 #include "pool/exec.h"
 #include "pool/frame.h"
 
@@ -30,6 +31,7 @@ u32 pool_abi(void)
 		sizeof(struct frame),
 		offsetof(struct frame, block),
 		offsetof(struct frame, editors),
+		sizeof(struct journal),
 	};
 	u32 hash = 2166136261u;
 
@@ -85,11 +87,14 @@ int pool_format(struct pool *pool, void *base, u32 size)
 		err = pool_carve(pool, (hdr->nframes + 31) / 32 * 4, &hdr->dirty_map);
 	if (!err)
 		err = pool_carve(pool, POOL_EXECUTORS * sizeof(struct exec_slot), &hdr->slots);
+	if (!err)
+		err = pool_carve(pool, sizeof(struct journal), &hdr->journal);
 	if (err)
 		return err;
 	pool_map_areas(pool);
 	hdr->zero_frame = zero >> BLOCK_SHIFT;
 	hdr->clock_hand = 1;
+	journal_format(pool);
 	hdr->abi = pool_abi();
 	atomic_store_release(&hdr->magic, POOL_MAGIC);
 	return 0;

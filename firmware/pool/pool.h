@@ -55,7 +55,9 @@ struct pool_header {
 			       cleared under writeback_lock only */
 	ref_t bounce;       /* [immutable] POOL_BOUNCE contiguous frames [writeback_lock] */
 	u32 age_ms;         /* [writeback_lock] when dirty frames were last marked old */
-	u32 reserved[8];
+	ref_t journal;      /* [immutable] struct journal */
+	u32 gate;           /* [writeback_lock] tid that may be joined, 0: none now (journal.h) */
+	u32 reserved[6];
 };
 _Static_assert(sizeof(struct pool_header) == 128, "struct pool_header");
 
@@ -96,10 +98,10 @@ struct exec_slot {
 	u32 nheld;
 	u32 ninflight;
 	u32 nedited;
-	fno_t sealing;  /* buffer whose FRAME_SEALING bit it may hold */
-	fno_t freezing; /* frame that it may be evicting or freeing */
-	fno_t touching; /* buffer that it may be editing outside of a tx */
-	u32 reserved[1];
+	fno_t sealing;             /* buffer whose FRAME_SEALING bit it may hold */
+	fno_t freezing;            /* frame that it may be evicting or freeing */
+	fno_t touching;            /* buffer that it may be editing outside of a tx */
+	u32 tid;                   /* transaction that its open tx has joined, 0 none */
 	u32 held[POOL_HELD];       /* refs of lock words, bit 0 set: held as a reader */
 	fno_t edited[POOL_EDITED]; /* buffers that the open tx has edited: not written before its
 				      end */

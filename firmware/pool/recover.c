@@ -59,6 +59,7 @@ int exec_recover(struct exec *x, u32 dead)
 		tx_settle(&as, slot->phase == TX_SETTLE);
 		lock_release_dead(&as, slot, dead);
 	}
+	journal_leave(&as);
 	atomic_store_release(&slot->state, EXEC_FREE);
 	return 0;
 }

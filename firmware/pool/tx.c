@@ -149,6 +149,7 @@ static void tx_commit_changes(struct exec *x)
 void tx_commit(struct exec *x)
 {
 	tx_commit_changes(x);
+	journal_leave(x);
 	if (x->slot->nheld)
 		lock_release_all(x);
 }
@@ -161,6 +162,7 @@ void tx_abort(struct exec *x)
 		plat_panic(x->plat, "tx_abort without a tx", __FILE__, __LINE__);
 	undo_roll_back(x, slot, 0);
 	tx_settle(x, false);
+	journal_leave(x);
 	if (slot->nheld)
 		lock_release_all(x);
 }

@@ -13,7 +13,7 @@
  *      taken with lock_*() are dropped there.
  *
  * Typical operation:
- *	tx_begin(x);
+ *	tx_begin_change(x);
  *	err = lock_write(x, &dir->lock, RANK_INODE);
  *	raw = inode_edit(x, dir);  // tx_save inside
  *	raw->i_links_count++;
@@ -22,9 +22,19 @@
 #ifndef MPDISK_TX_H
 #define MPDISK_TX_H
 
+#include "journal/journal.h"
 #include "pool/exec.h"
 
+/* For what changes nothing on the medium. */
 void tx_begin(struct exec *x);
+
+/* For what may edit buffers: joins the journal's running transaction, for which it may have to
+ * wait; so no lock may be held. */
+static inline void tx_begin_change(struct exec *x)
+{
+	tx_begin(x);
+	journal_join(x);
+}
 
 /* Puts the old bytes of [p, p+len) (in the pool) into the undo log. -ENOSPC when the log is full:
  * the caller aborts. The operations are written so that a log of POOL_UNDO_SIZE is enough (long

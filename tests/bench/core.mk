@@ -6,7 +6,7 @@ BENCH_CORE := $(BUILD)/bench/core
 BENCH_CORE_OPT ?= $(FW_OPT)
 BENCH_FUNCTIONS ?= 8
 BENCH_CORE_SRC = tests/bench/core/ops.c firmware/platform/soc/mem.c \
-	$(wildcard firmware/pool/*.c firmware/fs/*.c)
+	$(wildcard firmware/pool/*.c firmware/journal/*.c firmware/fs/*.c)
 LINT_C += $(wildcard tests/bench/core/*.[ch])
 
 $(BENCH_CORE)/rv32: tests/bench/core/rv32.c firmware/format/crc32c.c tests/bench/core/calls.h
