@@ -1,30 +1,51 @@
 # SPDX-License-Identifier: BSD-2-Clause
-# mpdisk: the host's program, and its port client for the tests. liblink.a is made by the harness.
+# mpdisk: the host's program, and its port client for the tests (liblink.a is made by the harness);
+# libmpdisk.a: the filesystem in shared mode for C programs (host-driver/lib/mpdisk.h).
+#
+# build/debug/mpdisk is the same program with the core's debug checks, ASan and UBSan.
 
 MPDISK_DIR := $(BUILD)/host-driver
+MPDISK_DEBUG_DIR := $(BUILD)/debug/host-driver
 PORT_CLIENT_OBJS := $(patsubst %,$(MPDISK_DIR)/fuse/%.o,port_attach port_client port_slots)
-MPDISK_OBJS := $(PORT_CLIENT_OBJS) $(patsubst %,$(MPDISK_DIR)/fuse/%.o,fuse_rules serve) \
-	$(patsubst %,$(MPDISK_DIR)/cli/%.o,main mount options report status status_socket)
+MPDISK_NAMES := $(addprefix fuse/,port_attach port_client port_slots fuse_rules serve pool_serve) \
+	$(addprefix cli/,main mount options report status status_pool status_socket carrier_port \
+		carrier_pool)
+MPDISK_LIB_NAMES := $(addprefix lib/,mpdisk watch)
+MPDISK_OBJS := $(MPDISK_NAMES:%=$(MPDISK_DIR)/%.o)
+MPDISK_LIB_OBJS := $(MPDISK_LIB_NAMES:%=$(MPDISK_DIR)/%.o)
+MPDISK_DEBUG_OBJS := $(patsubst %,$(MPDISK_DEBUG_DIR)/%.o,$(MPDISK_NAMES) $(MPDISK_LIB_NAMES))
 
-$(MPDISK_DIR)/fuse/%.o: host-driver/fuse/%.c host-driver/mpdisk.mk
+MPDISK_FLAGS = $(CORE_FLAGS) $(shell pkg-config --cflags fuse3)
+MPDISK_DEBUG_FLAGS = $(CORE_DEBUG_FLAGS) $(shell pkg-config --cflags fuse3)
+
+$(MPDISK_DIR)/%.o: host-driver/%.c host-driver/mpdisk.mk
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS_BASE) -MMD -c -o $@ $<
+	$(CC) $(MPDISK_FLAGS) -MMD -MP -c -o $@ $<
 
-$(MPDISK_DIR)/cli/%.o: host-driver/cli/%.c host-driver/mpdisk.mk
+$(MPDISK_DEBUG_DIR)/%.o: host-driver/%.c host-driver/mpdisk.mk
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS_BASE) $(shell pkg-config --cflags fuse3) -MMD -c -o $@ $<
+	$(CC) $(MPDISK_DEBUG_FLAGS) -MMD -MP -c -o $@ $<
 
-$(BUILD)/mpdisk: $(MPDISK_OBJS) $(BUILD)/host-driver/liblink.a
+# The core without the device's side of ports.
+$(BUILD)/libmpdisk.a: $(MPDISK_LIB_OBJS) \
+		$(filter-out %/port/port.o %/port/slots.o %/port/attach.o,$(call core_objects,core))
+	@rm -f $@
+	ar rcs $@ $^
+
+$(BUILD)/mpdisk: $(MPDISK_OBJS) $(BUILD)/host-driver/liblink.a $(BUILD)/libmpdisk.a
 	$(CC) $(CFLAGS_BASE) -pthread -o $@ $^ $(shell pkg-config --libs fuse3)
+
+$(BUILD)/debug/mpdisk: $(MPDISK_DEBUG_OBJS) $(BUILD)/host-driver/liblink.a $(CORE_DEBUG)
+	$(CC) $(CORE_DEBUG_FLAGS) -o $@ $^ $(shell pkg-config --libs fuse3)
 
 $(BUILD)/mount.mpdisk: $(BUILD)/mpdisk
 	ln -sf mpdisk $@
 
-all: $(BUILD)/mpdisk $(BUILD)/mount.mpdisk
+all: $(BUILD)/mpdisk $(BUILD)/mount.mpdisk $(BUILD)/libmpdisk.a
 
-LINT_C += $(wildcard host-driver/fuse/*.[ch] host-driver/cli/*.[ch])
+LINT_C += $(wildcard host-driver/fuse/*.[ch] host-driver/cli/*.[ch] host-driver/lib/*.[ch])
 
--include $(MPDISK_OBJS:.o=.d)
+-include $(MPDISK_OBJS:.o=.d) $(MPDISK_LIB_OBJS:.o=.d) $(MPDISK_DEBUG_OBJS:.o=.d)
 
 install: all
 	install -d $(DESTDIR)/usr/sbin $(DESTDIR)/usr/share/man/man8
@@ -33,3 +54,6 @@ install: all
 	install -m 644 host-driver/cli/mpdisk.8 host-driver/cli/mount.mpdisk.8 \
 		$(DESTDIR)/usr/share/man/man8/
 .PHONY: install
+
+SUITES += tests/fs/fuse_native.sh
+TIMEOUTS += fuse_native.sh=240

@@ -50,7 +50,7 @@ static inline ref_t exec_ref(const struct exec *x, const void *p)
 	return (ref_t)((const u8 *)p - x->pool->base);
 }
 
-/* Takes a free executor slot: 0, or -EAGAIN when all are taken. */
+/* Takes a free executor slot for a host (< 2^24): 0, or -EAGAIN when all are taken. */
 int warn_unused exec_join(struct pool *pool, struct plat *plat, u32 host, struct exec *x);
 /* With no tx open and nothing pinned. */
 void exec_leave(struct exec *x);
@@ -58,9 +58,12 @@ void exec_leave(struct exec *x);
 /*
  * Takes the place of an executor that has died: rolls its open tx back or finishes what it had
  * committed, releases its locks, frees its slot. The caller knows that it is dead. Idempotent: may
- * itself be cut off anywhere and be done again by another. -EBUSY: another one is at it;
+ * itself be cut off anywhere and be done again by another.
  * 0: done or nothing to do.
  */
 int warn_unused exec_recover(struct exec *x, u32 dead);
+/* The same for all executors of a host that has died, in an order in which none waits for a lock of
+ * another. x needs no slot, only pool and plat. Returns how many there were. */
+u32 execs_recover(struct exec *x, u32 host);
 
 #endif

@@ -66,7 +66,9 @@ int pool_format(struct pool *pool, void *base, u32 size)
 		return -MP_EINVAL;
 	pool_map(pool, base, size);
 	hdr = pool->hdr;
-	memset(hdr, 0, BLOCK_SIZE);
+	/* at every moment it can be told from what is not a pool */
+	atomic_store_release(&hdr->magic, POOL_FORMATTING);
+	memset(&hdr->abi, 0, BLOCK_SIZE - offsetof(struct pool_header, abi));
 	hdr->size = size;
 	hdr->nframes = size >> BLOCK_SHIFT;
 	hdr->carve = BLOCK_SIZE;
@@ -161,7 +163,7 @@ int exec_join(struct pool *pool, struct plat *plat, u32 host, struct exec *x)
 		struct exec_slot *slot = &slots[id - 1];
 		u32 seen = EXEC_FREE;
 
-		if (!atomic_cas(&slot->state, &seen, EXEC_USED))
+		if (!atomic_cas(&slot->state, &seen, EXEC_USED | host << EXEC_HOST_SHIFT))
 			continue;
 		slot->host = host;
 		x->slot = slot;

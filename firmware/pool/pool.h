@@ -20,13 +20,14 @@
 struct plat;
 struct exec;
 
-#define POOL_MAGIC 0x4C4F5050u /* "PPOL" */
-#define POOL_EXECUTORS 24u     /* executor ids are 1..24: a reader bit each in a lock word */
-#define POOL_UNDO_SIZE 65536u  /* bytes of undo log of an executor */
-#define POOL_HELD 32u          /* locks an executor can hold */
-#define POOL_INFLIGHT 96u      /* in-flight entries of an executor */
-#define POOL_EDITED 64u        /* buffers a tx can edit */
-#define POOL_BOUNCE 32u        /* frames of the area from which buffers are written */
+#define POOL_MAGIC 0x4C4F5050u      /* "PPOL" */
+#define POOL_FORMATTING 0x464F5050u /* "PPOF": being made, or nobody's any more */
+#define POOL_EXECUTORS 24u          /* executor ids are 1..24: a reader bit each in a lock word */
+#define POOL_UNDO_SIZE 65536u       /* bytes of undo log of an executor */
+#define POOL_HELD 32u               /* locks an executor can hold */
+#define POOL_INFLIGHT 96u           /* in-flight entries of an executor */
+#define POOL_EDITED 64u             /* buffers a tx can edit */
+#define POOL_BOUNCE 32u             /* frames of the area from which buffers are written */
 #define POOL_MIN_SIZE (4u << 20)
 
 struct pool_header {
@@ -57,7 +58,8 @@ struct pool_header {
 	u32 age_ms;         /* [writeback_lock] when dirty frames were last marked old */
 	ref_t journal;      /* [immutable] struct journal */
 	u32 gate;           /* [writeback_lock] tid that may be joined, 0: none now (journal.h) */
-	u32 reserved[6];
+	ref_t hosts;        /* [immutable] struct pool_hosts, of a pool in shared mode */
+	u32 reserved[5];
 };
 _Static_assert(sizeof(struct pool_header) == 128, "struct pool_header");
 
@@ -90,7 +92,7 @@ struct inflight {
 
 /* What the others see of an executor. [owner: the executor; recovery after its death] */
 struct exec_slot {
-	u32 state; /* 0 free, 1 in use, 2 being recovered */
+	u32 state; /* enum exec_state | host << EXEC_HOST_SHIFT; 0: free */
 	u32 host;
 	u32 phase;  /* enum tx_phase */
 	u32 head;   /* undo log: bytes in use */
@@ -114,7 +116,10 @@ _Static_assert(sizeof(struct exec_slot) ==
 	       "struct exec_slot");
 _Static_assert(offsetof(struct exec_slot, inflight) % 8 == 0, "struct exec_slot");
 
+/* The host is in the same word: an executor that dies while it joins is known to be its host's. */
 enum exec_state { EXEC_FREE = 0, EXEC_USED = 1, EXEC_RECOVERING = 2 };
+#define EXEC_STATE 0xFFu
+#define EXEC_HOST_SHIFT 8u
 
 /* The private side of a pool: where it is mapped. */
 struct pool {

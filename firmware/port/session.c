@@ -122,17 +122,35 @@ void session_drop(struct exec *x, struct session *s)
 	u32 i;
 
 	for (i = 0; i < s->nused; i++) {
-		node_t node = session_entry(x, s, i)->node;
+		struct session_open *open = session_entry(x, s, i);
 		int err;
 
-		if (!node)
+		if (!open->node)
 			continue;
-		err = fs_release(x, node);
+		err = fs_release(x, open->node);
 		if (err)
 			plat_log(x->plat, PLAT_WARN, "host %u: release of a file failed: error %d",
 				 s->host, err);
+		open->node = 0;
 	}
-	for (i = 0; i < s->nframes; i++)
-		frame_unpin(x, frame_of(x, s->frames[i]));
+	s->nused = 0;
+	for (i = 0; i < s->nframes; i++) {
+		fno_t fno = s->frames[i];
+
+		s->frames[i] = 0; /* before it is somebody else's */
+		if (fno)
+			frame_unpin(x, frame_of(x, fno));
+	}
 	session_init(s, s->host);
+}
+
+void session_recover(struct exec *x, struct session *s)
+{
+	u32 i;
+
+	s->lock = 0;
+	s->nframes = min_of(s->nframes, SESSION_FRAMES);
+	for (i = 0; i < s->nframes; i++)
+		if (s->frames[i] && s->frames[i] < x->pool->hdr->nframes)
+			frame_of(x, s->frames[i])->owner = 0;
 }

@@ -45,6 +45,10 @@ void session_bind(struct exec *x, struct session *s, u64 fh, node_t node);
  * (0: a reserved one that was not bound). */
 bool session_take(struct exec *x, struct session *s, u64 fh, node_t node);
 
+/* After the host's death, before its executors are recovered: the handles stay, for session_drop().
+ */
+void session_recover(struct exec *x, struct session *s);
+
 /* Releases everything that the host holds; its other messages have ended. */
 void session_drop(struct exec *x, struct session *s);
 

@@ -26,6 +26,9 @@ int usage_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
  * abstract Unix socket. */
 #define STATUS_SOCKET_FORMAT "mpdisk/%u:%u"
 
+/* mpdisk status --pool. 0 or a negative errno, after saying what is wrong. */
+int show_pool(const char *path) __attribute__((warn_unused_result));
+
 /* Finds the mount on the absolute path dir in /proc/self/mountinfo, without a request to it.
  * -ENOENT: nothing of mpdisk is mounted there. */
 int find_mount(const char *dir, unsigned int *major, unsigned int *minor)

@@ -9,16 +9,21 @@
 
 static const char help[] =
 	"usage: mpdisk mount --port LINK [-o OPTIONS] [-f] [-d] DIR\n"
+	"       mpdisk mount [--pool FILE] --image IMAGE [-o OPTIONS] [-f] [-d] DIR\n"
 	"       mpdisk status --port LINK\n"
+	"       mpdisk status --pool FILE\n"
 	"       mpdisk status DIR\n"
 	"       mpdisk --help | --version\n"
 	"\n"
-	"mount    mount the disk behind LINK on DIR; unmount with umount or fusermount3 -u\n"
+	"mount    mount the disk behind LINK, or IMAGE, on DIR; unmount with umount or fusermount3 "
+	"-u\n"
+	"  --pool FILE    all who mount the same IMAGE with the same FILE share it\n"
 	"  -o OPTIONS     allow_other, ro, default_permissions, fsname=NAME, max_read=BYTES,\n"
-	"                 attach_timeout=SECONDS, and those of mount(8); see mpdisk(8)\n"
+	"                 attach_timeout=SECONDS, pool=FILE, pool_size=MIB, threads=N,\n"
+	"                 and those of mount(8); see mpdisk(8)\n"
 	"  -f             stay in the foreground\n"
 	"  -d             foreground, and trace every message to stderr\n"
-	"status   show the state of a port that is not in use, or of a mount\n"
+	"status   show the state of a port that is not in use, of a pool, or of a mount\n"
 	"\n"
 	"LINK is sim:PATH, the socket of a port of mpdisk-sim.\n";
 

@@ -24,27 +24,27 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "../fuse/serve.h"
+#include "carrier.h"
 #include "cli.h"
 #include "options.h"
 #include "report.h"
 #include "status_socket.h"
 
-#define DETACH_MS 5000
 #define FORCE_SECONDS 10 /* from SIGTERM to giving up on those who still use the mount */
 
 struct mounted {
 	struct mount_options options;
-	char *dir; /* absolute */
-	struct link *link;
+	const char *source; /* for people: the link, or the image */
+	char *dir;          /* absolute */
+	const struct carrier *carrier;
+	void *carried; /* the carrier's state */
 	struct fuse_session *session;
-	struct server *server;
 	struct status_socket *status;
 	int ready_fd; /* the parent waits at its other end; -1: no parent */
 	int signal_fd;
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
-	bool ended; /* [lock] server is not to be used any more */
+	bool ended; /* [lock] the carrier is not to be used any more */
 };
 
 static void log_fuse(enum fuse_log_level level, const char *format, va_list args)
@@ -81,6 +81,23 @@ static void tell_parent(struct mounted *mounted, unsigned char status)
 	mounted->ready_fd = -1;
 }
 
+/* For `mpdisk status DIR`. */
+static void describe(void *user, char *text, unsigned int size)
+{
+	struct mounted *mounted = user;
+	const struct mount_options *options = &mounted->options;
+	int n;
+
+	if (options->link)
+		n = snprintf(text, size, "link        %s\ndir         %s\n", options->link,
+			     mounted->dir);
+	else
+		n = snprintf(text, size, "image       %s\npool        %s\ndir         %s\n",
+			     options->image, options->pool ? options->pool : "-", mounted->dir);
+	if (n > 0 && (unsigned int)n < size)
+		mounted->carrier->describe(mounted->carried, text + n, size - (unsigned int)n);
+}
+
 static void on_ready(void *user, int error)
 {
 	struct mounted *mounted = user;
@@ -88,16 +105,15 @@ static void on_ready(void *user, int error)
 
 	if (error) {
 		if (error != -ECONNABORTED)
-			report(LOG_ERR, "%s: the device refused FUSE_INIT: %s",
-			       mounted->options.link, error_text(error));
+			report(LOG_ERR, "%s: FUSE_INIT was refused: %s", mounted->source,
+			       error_text(error));
 		return;
 	}
 	if (find_mount(mounted->dir, &major, &minor) == 0 &&
-	    status_socket_open(mounted->server, mounted->options.link, mounted->dir, major, minor,
-			       &mounted->status))
+	    status_socket_open(describe, mounted, major, minor, &mounted->status))
 		report(LOG_WARNING, "mpdisk status will not know about %s", mounted->dir);
 	tell_parent(mounted, 0);
-	report(LOG_INFO, "%s is mounted on %s", mounted->options.link, mounted->dir);
+	report(LOG_INFO, "%s is mounted on %s", mounted->source, mounted->dir);
 }
 
 /* As an ordinary user only fusermount3 may unmount. */
@@ -137,7 +153,7 @@ static void *unmount_main(void *arg)
 	       pthread_cond_timedwait(&mounted->changed, &mounted->lock, &until) != ETIMEDOUT)
 		;
 	if (!mounted->ended)
-		server_stop(mounted->server);
+		mounted->carrier->stop(mounted->carried);
 	pthread_mutex_unlock(&mounted->lock);
 	return NULL;
 }
@@ -154,41 +170,11 @@ static void on_stop(void *user)
 		pthread_detach(thread);
 }
 
-static int attach(struct mounted *mounted, struct port_info *info)
-{
-	const char *link = mounted->options.link;
-	int err, medium_error;
-
-	err = link_open(link, &mounted->link);
-	if (err == -EINVAL)
-		report(LOG_ERR, "%s: not a link; it should look like sim:PATH", link);
-	else if (err == -EBUSY)
-		report(LOG_ERR, "%s: another host is attached to this port", link);
-	else if (err)
-		report(LOG_ERR, "%s: no device answers: %s", link, error_text(err));
-	if (err)
-		return err;
-	err = port_attach(mounted->link, (int)mounted->options.attach_timeout * 1000, info,
-			  &medium_error);
-	if (err == -ENOMEDIUM)
-		report(LOG_ERR, "%s: the device cannot use its medium: %s; its log says why", link,
-		       error_text(medium_error));
-	else if (err == -EPROTO)
-		report(LOG_ERR,
-		       "%s: port version %u.%u with %u tags, %u + %u slots: not for this driver",
-		       link, info->version >> 16, info->version & 0xffff, info->tags,
-		       info->write_slots, info->read_slots);
-	else if (err)
-		report(LOG_ERR, "%s: cannot attach: %s", link, error_text(err));
-	return err;
-}
-
 /* Only libfuse's mounting is used: it never sees a message. */
 static int mount_fuse(struct mounted *mounted, char **fuse_argv, int fuse_argc)
 {
 	static const struct fuse_lowlevel_ops no_ops;
 	struct fuse_args args = FUSE_ARGS_INIT(fuse_argc, fuse_argv);
-	int fd, flags;
 
 	mounted->session = fuse_session_new(&args, &no_ops, sizeof(no_ops), NULL);
 	fuse_opt_free_args(&args);
@@ -198,10 +184,6 @@ static int mount_fuse(struct mounted *mounted, char **fuse_argv, int fuse_argc)
 		report(LOG_ERR, "cannot mount on %s", mounted->dir);
 		return -EIO;
 	}
-	fd = fuse_session_fd(mounted->session);
-	flags = fcntl(fd, F_GETFL);
-	if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0)
-		return -errno;
 	return 0;
 }
 
@@ -219,7 +201,7 @@ static int open_signals(struct mounted *mounted)
 	return mounted->signal_fd < 0 ? -errno : 0;
 }
 
-static void release(struct mounted *mounted, bool attached)
+static int release(struct mounted *mounted)
 {
 	int err;
 
@@ -233,57 +215,44 @@ static void release(struct mounted *mounted, bool attached)
 		fuse_session_unmount(mounted->session);
 		fuse_session_destroy(mounted->session);
 	}
-	if (attached) {
-		err = port_detach(mounted->link, DETACH_MS);
-		if (err)
-			report(LOG_WARNING, "%s: not detached: %s", mounted->options.link,
-			       error_text(err));
-	}
-	server_free(mounted->server);
-	if (mounted->link)
-		link_close(mounted->link);
+	err = mounted->carrier->detach(mounted->carried);
 	free(mounted->dir);
 	free(mounted->options.fuse_options);
+	return err;
 }
 
 /* Everything after the fork: the whole life of the mount. */
 static int serve(struct mounted *mounted)
 {
 	char *fuse_argv[] = {(char *)"mpdisk", (char *)"-o", mounted->options.fuse_options, NULL};
-	struct server_config config = {
-		.trace = mounted->options.trace,
+	const struct carrier *carrier = mounted->carrier;
+	struct carrier_config config = {
+		.options = &mounted->options,
+		.dir = mounted->dir,
 		.ready = on_ready,
 		.stop = on_stop,
 		.user = mounted,
 	};
-	bool attached = false;
-	int err;
+	int err, end;
 
 	err = open_signals(mounted);
-	if (err)
-		goto out;
-	err = attach(mounted, &config.info);
-	if (err)
-		goto out;
-	attached = true;
-	err = mount_fuse(mounted, fuse_argv, 3);
+	config.stop_fd = mounted->signal_fd;
+	if (!err)
+		err = carrier->attach(&config, &mounted->carried);
+	if (!err)
+		err = mount_fuse(mounted, fuse_argv, 3);
 	if (err)
 		goto out;
 	config.fuse_fd = fuse_session_fd(mounted->session);
-	config.stop_fd = mounted->signal_fd;
-	config.link = mounted->link;
-	err = server_new(&config, &mounted->server);
-	if (err) {
+	err = carrier->start(&config, mounted->carried);
+	if (err)
 		report(LOG_ERR, "%s", error_text(err));
-		goto out;
-	}
-	err = server_run(mounted->server);
-	if (server_is_stuck(mounted->server))
-		_exit(EXIT_FAILURE); /* a thread hangs in the link and holds what would be freed */
+	else
+		err = carrier->run(mounted->carried);
 out:
-	release(mounted, attached);
+	end = release(mounted);
 	tell_parent(mounted, 1);
-	return err;
+	return err ? err : end;
 }
 
 /* In the parent: the child's first word, or its death, is the exit status. */
@@ -315,6 +284,8 @@ static int mount_disk(struct mount_options *options)
 	if (err)
 		return err;
 	mounted.options = *options;
+	mounted.source = options->link ? options->link : options->image;
+	mounted.carrier = options->link ? &port_carrier : &pool_carrier;
 	mounted.dir = realpath(options->dir, NULL);
 	err = !mounted.dir || stat(mounted.dir, &st) < 0 ? -errno
 	      : S_ISDIR(st.st_mode)                      ? 0
@@ -347,19 +318,28 @@ int cmd_mount(int argc, char **argv)
 {
 	static const struct option longs[] = {
 		{"port", required_argument, NULL, 'p'},
+		{"pool", required_argument, NULL, 'P'},
+		{"image", required_argument, NULL, 'i'},
 		{"options", required_argument, NULL, 'o'},
 		{"foreground", no_argument, NULL, 'f'},
 		{"debug", no_argument, NULL, 'd'},
 		{NULL, 0, NULL, 0},
 	};
-	struct mount_options options = {.attach_timeout = 60};
+	struct mount_options options = MOUNT_OPTIONS_DEFAULT;
 	int c;
 
 	opterr = 0;
-	while ((c = getopt_long(argc, argv, "+:p:o:fd", longs, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, "+:p:i:o:fd", longs, NULL)) != -1) {
 		switch (c) {
 		case 'p':
 			options.link = optarg;
+			break;
+		case 'P':
+			free(options.pool);
+			options.pool = strdup(optarg);
+			break;
+		case 'i':
+			options.image = optarg;
 			break;
 		case 'o':
 			if (options_parse(&options, optarg))
@@ -378,8 +358,11 @@ int cmd_mount(int argc, char **argv)
 			return usage_error("mount: unknown option '%s'", argv[optind - 1]);
 		}
 	}
-	if (!options.link)
-		return usage_error("mount: --port LINK is missing");
+	if (!options.link && !options.image)
+		return usage_error(options.pool ? "mount: --image IMAGE is missing"
+						: "mount: --port LINK or --image IMAGE is missing");
+	if (options.link && (options.image || options.pool))
+		return usage_error("mount: --port goes without --image and --pool");
 	if (argc - optind != 1)
 		return usage_error("mount: one DIR is expected after the options");
 	options.dir = argv[optind];
@@ -388,21 +371,26 @@ int cmd_mount(int argc, char **argv)
 
 static int helper_usage(void)
 {
-	fputs("usage: mount.mpdisk LINK DIR [-o OPTIONS] [-sfnvrw] [-t TYPE] [-N NAMESPACE]\n",
+	fputs("usage: mount.mpdisk LINK|IMAGE DIR [-o OPTIONS] [-sfnvrw] [-t TYPE] [-N "
+	      "NAMESPACE]\n",
 	      stderr);
 	return HELPER_USAGE;
 }
 
 int mount_helper(int argc, char **argv)
 {
-	struct mount_options options = {.attach_timeout = 60};
+	struct mount_options options = MOUNT_OPTIONS_DEFAULT;
 	const char *words = NULL;
 	bool fake = false;
 	int c;
 
 	if (argc < 3 || argv[1][0] == '-' || argv[2][0] == '-')
 		return helper_usage();
-	options.link = argv[1];
+	/* a path is an image, all else a link */
+	if (argv[1][0] == '/')
+		options.image = argv[1];
+	else
+		options.link = argv[1];
 	options.dir = argv[2];
 	optind = 3;
 	opterr = 0;
@@ -422,6 +410,8 @@ int mount_helper(int argc, char **argv)
 		return helper_usage();
 	if (words && options_parse(&options, words))
 		return HELPER_USAGE;
+	if (options.link && options.pool)
+		return helper_usage();
 	if (fake)
 		return 0;
 	return mount_disk(&options) ? HELPER_FAILED : 0;

@@ -97,6 +97,23 @@ static int parse_word(struct mount_options *options, const char *word)
 		fprintf(stderr, "mpdisk: attach_timeout must be 1 to 3600 seconds\n");
 		return -EINVAL;
 	}
+	if (strncmp(word, "pool=", 5) == 0) {
+		free(options->pool);
+		options->pool = strdup(word + 5);
+		return options->pool ? 0 : -ENOMEM;
+	}
+	if (strncmp(word, "pool_size=", 10) == 0) {
+		if (parse_number(word + 10, 4, 2048, &options->pool_mib) == 0)
+			return 0;
+		fprintf(stderr, "mpdisk: pool_size must be 4 to 2048 MiB\n");
+		return -EINVAL;
+	}
+	if (strncmp(word, "threads=", 8) == 0) {
+		if (parse_number(word + 8, 1, 16, &options->threads) == 0)
+			return 0;
+		fprintf(stderr, "mpdisk: threads must be 1 to 16\n");
+		return -EINVAL;
+	}
 	if (strncmp(word, "max_read=", 9) == 0 &&
 	    parse_number(word + 9, 4096, MAX_READ_BYTES, &bytes)) {
 		fprintf(stderr, "mpdisk: max_read must be 4096 to %u bytes\n", MAX_READ_BYTES);
@@ -190,7 +207,7 @@ static int add_fsname(struct mount_options *options)
 	size_t n = strlen(word);
 	const char *c;
 
-	for (c = options->link; *c && n < sizeof(word) - 3; c++) {
+	for (c = options->link ? options->link : options->image; *c && n < sizeof(word) - 3; c++) {
 		if (*c == ',' || *c == '\\')
 			word[n++] = '\\';
 		word[n++] = *c;

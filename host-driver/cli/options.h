@@ -6,15 +6,21 @@
 #include <stdbool.h>
 
 struct mount_options {
-	const char *link;
+	const char *link;  /* served mode */
+	const char *image; /* shared mode */
+	char *pool;        /* shared mode: malloced; NULL: a pool of this process alone */
 	const char *dir;
 	bool foreground;
 	bool trace;
 	bool read_only;
 	bool sloppy;                 /* unknown options are ignored */
 	unsigned int attach_timeout; /* seconds */
+	unsigned int pool_mib;       /* 0: not said */
+	unsigned int threads;        /* that serve a pool's mount */
 	char *fuse_options;          /* for libfuse, separated by commas; malloced */
 };
+
+#define MOUNT_OPTIONS_DEFAULT ((struct mount_options){.attach_timeout = 60, .threads = 2})
 
 /* Takes one -o argument apart. 0; -EINVAL after saying on stderr what is wrong. */
 int options_parse(struct mount_options *options, const char *text)

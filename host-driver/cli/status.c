@@ -169,20 +169,24 @@ static int show_port(const char *name)
 int cmd_status(int argc, char **argv)
 {
 	static const struct option longs[] = {{"port", required_argument, NULL, 'p'},
+					      {"pool", required_argument, NULL, 'P'},
 					      {NULL, 0, NULL, 0}};
-	const char *link = NULL;
+	const char *link = NULL, *pool = NULL;
 	int c, err;
 
 	opterr = 0;
 	while ((c = getopt_long(argc, argv, "+:p:", longs, NULL)) != -1) {
 		if (c == ':')
 			return usage_error("status: '%s' needs a value", argv[optind - 1]);
-		if (c != 'p')
+		if (c == 'p')
+			link = optarg;
+		else if (c == 'P')
+			pool = optarg;
+		else
 			return usage_error("status: unknown option '%s'", argv[optind - 1]);
-		link = optarg;
 	}
-	if (argc - optind != (link ? 0 : 1))
-		return usage_error("status: either --port LINK or one DIR is expected");
-	err = link ? show_port(link) : show_mount(argv[optind]);
+	if (argc - optind + !!link + !!pool != 1)
+		return usage_error("status: --port LINK, --pool FILE or one DIR is expected");
+	err = link ? show_port(link) : pool ? show_pool(pool) : show_mount(argv[optind]);
 	return err ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -17,9 +17,8 @@
 #include "cli.h"
 
 struct status_socket {
-	struct server *server;
-	const char *link;
-	const char *dir;
+	status_describe describe;
+	void *user;
 	int fd;
 	int stop_fd;
 	pthread_t thread;
@@ -28,12 +27,9 @@ struct status_socket {
 static void answer(struct status_socket *status, int fd)
 {
 	char text[2048];
-	int n;
 
-	n = snprintf(text, sizeof(text), "link        %s\ndir         %s\n", status->link,
-		     status->dir);
-	if (n > 0 && (size_t)n < sizeof(text))
-		server_describe(status->server, text + n, (unsigned int)(sizeof(text) - (size_t)n));
+	text[0] = '\0';
+	status->describe(status->user, text, sizeof(text));
 	/* Too slow a reader loses the rest: it must not hold this thread. */
 	if (send(fd, text, strlen(text), MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
 		return;
@@ -61,8 +57,8 @@ static void *status_main(void *arg)
 	}
 }
 
-int status_socket_open(struct server *server, const char *link, const char *dir, unsigned int major,
-		       unsigned int minor, struct status_socket **out)
+int status_socket_open(status_describe describe, void *user, unsigned int major, unsigned int minor,
+		       struct status_socket **out)
 {
 	struct status_socket *status = calloc(1, sizeof(*status));
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
@@ -70,9 +66,8 @@ int status_socket_open(struct server *server, const char *link, const char *dir,
 
 	if (!status)
 		return -ENOMEM;
-	status->server = server;
-	status->link = link;
-	status->dir = dir;
+	status->describe = describe;
+	status->user = user;
 	status->stop_fd = eventfd(0, EFD_CLOEXEC);
 	status->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	n = snprintf(address.sun_path + 1, sizeof(address.sun_path) - 1, STATUS_SOCKET_FORMAT,

@@ -3,14 +3,14 @@
 #ifndef MPDISK_STATUS_SOCKET_H
 #define MPDISK_STATUS_SOCKET_H
 
-#include "../fuse/serve.h"
-
 struct status_socket;
 
-/* major and minor: the mount's device number. link and dir are shown; they must stay valid. */
-int status_socket_open(struct server *server, const char *link, const char *dir, unsigned int major,
-		       unsigned int minor, struct status_socket **out)
-	__attribute__((warn_unused_result));
+/* Writes the text of an answer. */
+typedef void (*status_describe)(void *user, char *text, unsigned int size);
+
+/* major and minor: the mount's device number. */
+int status_socket_open(status_describe describe, void *user, unsigned int major, unsigned int minor,
+		       struct status_socket **out) __attribute__((warn_unused_result));
 void status_socket_close(struct status_socket *socket);
 
 #endif

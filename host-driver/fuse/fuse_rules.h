@@ -11,6 +11,8 @@
 
 #include <linux/fuse.h>
 
+#include "fuse_opcode.h"
+
 struct fuse_expect {
 	uint64_t unique;
 	uint32_t opcode;
@@ -31,8 +33,5 @@ bool fuse_reply_is_sound(const struct fuse_expect *expect, const struct fuse_out
  * -EPROTO: there is no common protocol. */
 int fuse_init_clamp(const struct fuse_init_in *in, struct fuse_init_out *out)
 	__attribute__((warn_unused_result));
-
-/* "LOOKUP", or "?". */
-const char *fuse_opcode_name(uint32_t opcode);
 
 #endif

@@ -1,10 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
-# Real work through a FUSE mount of the core in one process (mpdisk-native), judged by e2fsck and by
-# the kernel's own ext4: PASS/FAIL lines. fuse_native.sh [CASE...]
+# Real work through a FUSE mount of the core in one process (mpdisk mount --image), judged by e2fsck
+# and by the kernel's own ext4: PASS/FAIL lines. fuse_native.sh [CASE...]
 
 BUILD=${BUILD:-build}
-NATIVE=${NATIVE:-$BUILD/host/mpdisk-native}
+MPDISK=${MPDISK:-$BUILD/mpdisk}
 RUN=$BUILD/tests/fuse_native
 MNT=$RUN/mnt
 IMAGE=$RUN/image
@@ -15,7 +15,7 @@ failures=0
 # True while this process is one of ours: a number of long ago may be somebody else's by now.
 is_ours() {
 	local exe
-	exe=$(readlink "/proc/$1/exe" 2>/dev/null) && [ -n "$exe" ] && [ "$exe" = "$(realpath "$NATIVE")" ]
+	exe=$(readlink "/proc/$1/exe" 2>/dev/null) && [ -n "$exe" ] && [ "$exe" = "$(realpath "$MPDISK")" ]
 }
 
 cleanup() {
@@ -36,7 +36,7 @@ trap 'exit 130' INT TERM
 
 # start [OPTIONS...]
 start() {
-	"$NATIVE" --image "$IMAGE" "$@" "$MNT" >"$RUN/native.log" 2>&1 &
+	"$MPDISK" mount -f --image "$IMAGE" "$@" "$MNT" >"$RUN/native.log" 2>&1 &
 	PID=$!
 	echo "$PID" >"$RUN/pid"
 	for _ in $(seq 100); do
@@ -44,7 +44,7 @@ start() {
 		kill -0 "$PID" 2>/dev/null || break
 		sleep 0.05
 	done
-	echo "mpdisk-native did not mount: $(tail -1 "$RUN/native.log")"
+	echo "mpdisk did not mount: $(tail -1 "$RUN/native.log")"
 	return 1
 }
 
@@ -55,7 +55,7 @@ finish() {
 	wait "$PID"
 	status=$?
 	rm -f "$RUN/pid"
-	[ $status = 0 ] || { echo "mpdisk-native ended with $status: $(tail -1 "$RUN/native.log")"; return 1; }
+	[ $status = 0 ] || { echo "mpdisk ended with $status: $(tail -1 "$RUN/native.log")"; return 1; }
 }
 
 judge() {
@@ -276,7 +276,7 @@ PYTHON
 
 case_four_users_at_once() {
 	local pids=() i status=0
-	image 256M && start --threads 6 || return 1
+	image 256M && start -o threads=6 || return 1
 	mkdir "$MNT"/box{0..7} || return 1
 	for i in 0 1 2 3; do
 		timeout 120 "$HERE/system/host-work" -n 1200 -s 5 $i 4 "$MNT" "$RUN/expected$i" >"$RUN/work$i.log" 2>&1 &
@@ -298,7 +298,7 @@ case_full_medium_says_enospc() {
 }
 
 case_small_pool_evicts() {
-	image 256M && start --pool 8 || return 1
+	image 256M && start -o pool_size=8 || return 1
 	cp -a /usr/include/linux "$MNT/a" && head -c 60M /dev/urandom >"$RUN/random" &&
 		cp "$RUN/random" "$MNT/r" && cmp "$RUN/random" "$MNT/r" && diff -r /usr/include/linux "$MNT/a" || return 1
 	rm "$RUN/random"
@@ -307,7 +307,7 @@ case_small_pool_evicts() {
 
 # refused IMAGE-COMMAND...: prints what the daemon said
 refused() {
-	if timeout 20 "$NATIVE" --image "$IMAGE" "$MNT" >"$RUN/refused.log" 2>&1; then
+	if timeout 20 "$MPDISK" mount --image "$IMAGE" "$MNT" >"$RUN/refused.log" 2>&1; then
 		echo "was mounted"
 		return 1
 	fi
@@ -333,11 +333,11 @@ case_refuses_a_bad_superblock() {
 }
 
 case_wrong_options_say_usage() {
-	"$NATIVE" --nonsense 2>"$RUN/usage"
-	[ $? = 2 ] && grep -q usage "$RUN/usage"
+	"$MPDISK" mount --image "$IMAGE" --nonsense "$MNT" 2>"$RUN/usage"
+	[ $? = 2 ] && grep -q nonsense "$RUN/usage"
 }
 
-[ -x "$NATIVE" ] || { echo "FAIL fuse_native: there is no $NATIVE"; exit 1; }
+[ -x "$MPDISK" ] || { echo "FAIL fuse_native: there is no $MPDISK"; exit 1; }
 mkdir -p "$MNT" || exit 1
 for name in $(declare -F | sed -n 's/^declare -f case_//p'); do
 	if [ $# -gt 0 ] && ! [[ " $* " == *" $name "* ]]; then

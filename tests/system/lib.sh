@@ -9,9 +9,11 @@ BUILD=${BUILD:-build}
 MPDISK=$BUILD/mpdisk
 SIM=$BUILD/mpdisk-sim
 PORTS=${PORTS:-4}
-# What stands in the place of the device, one mount bind-mounted as all hosts: "ext4" is the kernel's
-# own, "native" the core as a process on this machine.
+# What stands in the place of the device. One mount, bind-mounted as all hosts: "ext4" is the kernel's
+# own, "native" the core as a process on this machine. "shared": each host is a process that runs the
+# filesystem itself, on one pool.
 LOCAL=${LOCAL:-}
+SHARED_IMAGE=
 DEVICE_PID=
 
 lib_begin() {
@@ -60,12 +62,17 @@ make_image() {
 }
 
 start_local() {
-	if [ "$LOCAL" != native ]; then
+	case $LOCAL in
+	shared)
+		SHARED_IMAGE=$1
+		return
+		;;
+	ext4)
 		mount -o loop,nodelalloc "$1" "$RUN/local"
 		return
-	fi
-	"$BUILD/host/mpdisk-native" --image "$1" -o allow_other "$RUN/local" \
-		</dev/null >"$RUN/device.log" 2>&1 &
+		;;
+	esac
+	"$MPDISK" mount -f --image "$1" "$RUN/local" </dev/null >"$RUN/device.log" 2>&1 &
 	DEVICE_PID=$!
 	echo "$DEVICE_PID" >"$RUN/device.pid"
 	wait_until 20 is_mounted "$RUN/local"
@@ -98,6 +105,10 @@ start_device() {
 # stop_device: in good order; fails if it has to be killed, or ended badly.
 stop_device() {
 	local status=0
+	if [ "$LOCAL" = shared ]; then
+		[ ! -s "$RUN/pool" ] || { echo "the last host has left the pool as it was" && return 1; }
+		return 0
+	fi
 	if [ -n "$LOCAL" ]; then
 		umount "$RUN/local" || return 1
 		[ "$LOCAL" = native ] || return 0
@@ -116,11 +127,14 @@ mount_host() {
 	local port=$1 dir=$RUN/host$1
 	shift
 	mkdir -p "$dir"
-	if [ -n "$LOCAL" ]; then
+	case $LOCAL in
+	'') "$MPDISK" mount --port "sim:$RUN/dev/port$port.sock" "$@" "$dir" || return 1 ;;
+	shared) "$MPDISK" mount --pool "$RUN/pool" --image "$SHARED_IMAGE" "$@" "$dir" || return 1 ;;
+	*)
 		mount --bind "$RUN/local" "$dir"
 		return
-	fi
-	"$MPDISK" mount --port "sim:$RUN/dev/port$port.sock" "$@" "$dir" || return 1
+		;;
+	esac
 	host_pid "$port" >"$RUN/host$port.pid"
 }
 
@@ -132,7 +146,7 @@ host_pid() {
 unmount_host() {
 	local dir=$RUN/host$1 pid
 	umount "$dir" || return 1
-	if [ -z "$LOCAL" ]; then
+	if [ -e "$RUN/host$1.pid" ]; then
 		pid=$(cat "$RUN/host$1.pid")
 		if ! wait_until 120 gone "$pid"; then
 			echo "the process of host $1 does not end" >&2
@@ -164,7 +178,7 @@ lib_clean() {
 		pid=$(cat "$file")
 		# A number of long ago may be somebody else's by now.
 		case "$(readlink "/proc/$pid/exe" 2>/dev/null)" in
-		*/mpdisk | */mpdisk-sim* | */mpdisk-native) end_process "$pid" 15 ;;
+		*/mpdisk | */mpdisk-sim*) end_process "$pid" 15 ;;
 		esac
 		rm -f "$file"
 	done

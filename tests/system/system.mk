@@ -20,7 +20,7 @@ $(SYSTEM_PROGRAMS): $(SYSTEM_BUILD)/%: tests/system/%.c
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS_BASE) -o $@ $<
 
-all: $(SYSTEM_PROGRAMS) $(BUILD)/firmware/firmware.hex $(BUILD)/host/mpdisk-native
+all: $(SYSTEM_PROGRAMS) $(BUILD)/firmware/firmware.hex
 
 LINT_C += tests/unit/port_client_test.c tests/system/coherence.c tests/system/append.c
 
@@ -34,5 +34,5 @@ all: $(SYSTEM_BUILD)/hostile_port
 
 LINT_C += tests/system/hostile_port.c tests/system/raw_port.c tests/system/raw_port.h
 
-SUITES += $(addprefix tests/system/,cli mount-life device-gone hostile-port bad-image main-job)
-TIMEOUTS += main-job=900 hostile-port=600
+SUITES += $(addprefix tests/system/,cli shared mount-life device-gone hostile-port bad-image main-job)
+TIMEOUTS += shared=300 main-job=900 hostile-port=600

@@ -71,6 +71,17 @@ void plat_posix_attach(struct plat *plat, void *base)
 	plat->base = base;
 }
 
+int plat_posix_fd(const struct plat *plat)
+{
+	return plat->fd;
+}
+
+void plat_posix_log_to(struct plat *plat, plat_posix_logger logger, void *arg)
+{
+	plat->logger = logger;
+	plat->logger_arg = arg;
+}
+
 void plat_posix_log_level(struct plat *plat, enum plat_level level)
 {
 	plat->level = level;
@@ -260,7 +271,10 @@ void plat_log(struct plat *plat, enum plat_level level, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(line, sizeof(line), fmt, ap);
 	va_end(ap);
-	fprintf(stderr, "mpdisk: %s: %s\n", names[level], line);
+	if (plat->logger)
+		plat->logger(plat->logger_arg, level, line);
+	else
+		fprintf(stderr, "mpdisk: %s: %s\n", names[level], line);
 }
 
 u32 plat_random(struct plat *plat)
@@ -275,8 +289,8 @@ u32 plat_random(struct plat *plat)
 
 void plat_panic(struct plat *plat, const char *what, const char *file, int line)
 {
-	(void)plat;
-	fprintf(stderr, "mpdisk: panic: %s (%s:%d)\n", what, file, line);
+	plat->level = max_of(plat->level, PLAT_ERR);
+	plat_log(plat, PLAT_ERR, "panic: %s (%s:%d)", what, file, line);
 	abort();
 }
 

@@ -14,6 +14,13 @@ void *plat_posix_pool(struct plat *plat, u32 size);
 /* The medium's requests refer to a pool that is mapped at base already. */
 void plat_posix_attach(struct plat *plat, void *base);
 
+/* The image's file descriptor, for locks on it. */
+int plat_posix_fd(const struct plat *plat);
+
+/* Lines go there and not to stderr. */
+typedef void (*plat_posix_logger)(void *arg, enum plat_level level, const char *line);
+void plat_posix_log_to(struct plat *plat, plat_posix_logger logger, void *arg);
+
 /* Lines above this level are not printed. Default PLAT_WARN. */
 void plat_posix_log_level(struct plat *plat, enum plat_level level);
 

@@ -15,6 +15,8 @@ struct plat {
 	bool read_only;
 	bool defer;
 	enum plat_level level;
+	plat_posix_logger logger;
+	void *logger_arg;
 	u8 *base;
 	u8 *mapped; /* by plat_posix_pool */
 	u32 mapped_size;

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* An attached pool, for the files of the library only. */
+#ifndef MPDISK_LIB_PRIVATE_H
+#define MPDISK_LIB_PRIVATE_H
+
+#include <pthread.h>
+
+#include "mpdisk.h"
+
+struct watcher {
+	struct mpdisk *disk;
+	u32 host;
+	bool started;
+	pthread_t thread;
+};
+
+struct mpdisk {
+	struct plat *plat;
+	struct pool pool;
+	int fd; /* of the pool file; all locks of this process are on it */
+	u32 host;
+	bool locked;   /* MPDISK_LOCK_JOIN is ours */
+	bool mounted;  /* by this host */
+	bool alone;    /* no name: nobody else can attach */
+	struct exec x; /* its own executor: mounts, writes back, unmounts */
+	pthread_t flusher;
+	bool flusher_started;
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	bool ending;                /* [lock] */
+	pthread_mutex_t recovering; /* threads of a process share its locks on files */
+	pthread_t greeter;          /* starts the watchers */
+	bool greeter_started;
+	struct watcher watchers[POOL_HOSTS];
+};
+
+/* Locks one byte; type F_RDLCK, F_WRLCK or F_UNLCK. -EAGAIN: held by somebody else. */
+int warn_unused byte_lock(int fd, int type, long long at);
+
+/* ---- watch.c: who notices deaths */
+int warn_unused watch_start(struct mpdisk *disk);
+/* No thread of it is left when it returns. */
+void watch_stop(struct mpdisk *disk);
+/* Recovers every host that has died and is not recovered yet, now. */
+void watch_recover_dead(struct mpdisk *disk);
+
+#endif

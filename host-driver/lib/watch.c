@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * Notices the death of hosts and recovers them.
+ *
+ * Each other host has a thread here that waits for the byte lock which that host holds for life: it
+ * gets it when the host is gone, however it went. No thread runs as long as nothing happens. Who
+ * holds the byte of a dead host is its recoverer; should that one die as well, the kernel gives the
+ * byte to the next.
+ *
+ * Locks on files belong to the process (to its file descriptor), not to a thread: so within the
+ * process the mutex `recovering` is taken first, and the byte then tried again.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "platform/atomic.h"
+#include "private.h"
+
+#define RETRY_US 20000
+
+static bool is_ending(struct mpdisk *disk)
+{
+	bool ending;
+
+	pthread_mutex_lock(&disk->lock);
+	ending = disk->ending;
+	pthread_mutex_unlock(&disk->lock);
+	return ending;
+}
+
+static bool is_used(struct mpdisk *disk, u32 host)
+{
+	return atomic_load_acquire(&pool_host(&disk->pool, host)->state) == HOST_USED;
+}
+
+/* True: nothing is left to be recovered of this host, or it lives, or another recovers it. */
+static bool recover(struct mpdisk *disk, u32 host)
+{
+	u32 pid;
+	int err = 0;
+
+	pthread_mutex_lock(&disk->recovering);
+	if (byte_lock(disk->fd, F_WRLCK, MPDISK_LOCK_HOST(host)) == 0) {
+		if (is_used(disk, host)) {
+			pid = pool_host(&disk->pool, host)->pid;
+			err = host_recover(&disk->pool, disk->plat, host);
+			if (!err)
+				plat_log(disk->plat, PLAT_WARN,
+					 "host %u (process %u) has died; it is recovered", host,
+					 pid);
+		}
+		if (byte_lock(disk->fd, F_UNLCK, MPDISK_LOCK_HOST(host)) != 0)
+			plat_panic(disk->plat, "a lock cannot be released", __FILE__, __LINE__);
+	}
+	pthread_mutex_unlock(&disk->recovering);
+	return err == 0;
+}
+
+void watch_recover_dead(struct mpdisk *disk)
+{
+	for (u32 host = 1; host <= POOL_HOSTS; host++)
+		while (host != disk->host && is_used(disk, host) && !recover(disk, host))
+			usleep(RETRY_US);
+}
+
+/* Waits until the host is gone. Cancelled when this process leaves. */
+static void await_end(struct mpdisk *disk, u32 host)
+{
+	struct flock flock = {.l_type = F_WRLCK,
+			      .l_whence = SEEK_SET,
+			      .l_start = MPDISK_LOCK_HOST(host),
+			      .l_len = 1};
+	int old;
+
+	pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, &old);
+	while (fcntl(disk->fd, F_OFD_SETLKW, &flock) != 0 && errno == EINTR)
+		;
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &old);
+}
+
+static void *watcher_main(void *arg)
+{
+	struct watcher *w = arg;
+	struct mpdisk *disk = w->disk;
+	u32 *changes = &pool_hosts(&disk->pool)->changes;
+	int old;
+
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &old);
+	for (;;) {
+		u32 seen = atomic_load_acquire(changes);
+
+		if (is_ending(disk)) /* looked at after `changes`, which watch_stop() changes */
+			break;
+		if (!is_used(disk, w->host)) {
+			plat_wait(disk->plat, changes, seen, 0);
+			continue;
+		}
+		await_end(disk, w->host);
+		if (!recover(disk, w->host))
+			usleep(RETRY_US);
+	}
+	return NULL;
+}
+
+/* Starts a watcher for each number that is seen in use. */
+static void *greeter_main(void *arg)
+{
+	struct mpdisk *disk = arg;
+	u32 *changes = &pool_hosts(&disk->pool)->changes;
+
+	for (;;) {
+		u32 seen = atomic_load_acquire(changes);
+
+		if (is_ending(disk))
+			break;
+		for (u32 host = 1; host <= POOL_HOSTS; host++) {
+			struct watcher *w = &disk->watchers[host - 1];
+
+			if (host == disk->host || w->started || !is_used(disk, host))
+				continue;
+			w->disk = disk;
+			w->host = host;
+			w->started = pthread_create(&w->thread, NULL, watcher_main, w) == 0;
+			if (!w->started)
+				plat_log(disk->plat, PLAT_ERR,
+					 "no thread to watch host %u: others must do it", host);
+		}
+		plat_wait(disk->plat, changes, seen, 0);
+	}
+	return NULL;
+}
+
+int watch_start(struct mpdisk *disk)
+{
+	int err = pthread_create(&disk->greeter, NULL, greeter_main, disk);
+
+	disk->greeter_started = !err;
+	return -err;
+}
+
+void watch_stop(struct mpdisk *disk)
+{
+	u32 *changes = &pool_hosts(&disk->pool)->changes;
+
+	if (!disk->greeter_started)
+		return;
+	atomic_add(changes, 1);
+	plat_wake(disk->plat, changes);
+	pthread_join(disk->greeter, NULL);
+	for (u32 i = 0; i < POOL_HOSTS; i++) {
+		struct watcher *w = &disk->watchers[i];
+
+		if (!w->started)
+			continue;
+		pthread_cancel(w->thread);
+		pthread_join(w->thread, NULL);
+	}
+}
