@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # The core and its posix platform as static libraries for programs of this machine: once optimised,
-# once with sanitizers and debug checks. A test links $(CORE_DEBUG) or $(CORE_LIB), in that order
-# after its own objects, with $(CORE_DEBUG_FLAGS) or $(CORE_FLAGS).
+# once with sanitizers and debug checks, once with ThreadSanitizer and debug checks. A test links one
+# of $(CORE_LIB), $(CORE_DEBUG), $(CORE_TSAN) after its own objects, with the flags of that name.
 
 CORE_DIRS := format pool journal fs port
 CORE_SRC := $(sort $(wildcard $(addprefix firmware/,$(addsuffix /*.c,$(CORE_DIRS)))))
@@ -9,8 +9,12 @@ CORE_PLAT_SRC := $(sort $(wildcard firmware/platform/posix/*.c))
 CORE_FLAGS := $(CFLAGS_BASE) -fno-strict-aliasing -Ifirmware -I. -pthread
 CORE_DEBUG_FLAGS := $(CORE_FLAGS) -DMPDISK_DEBUG -fsanitize=address,undefined \
 	-fno-sanitize-recover=undefined -fno-omit-frame-pointer
+# -Wno-tsan: that atomic_fence() says nothing to it; what is ordered by that alone is only ever read by
+# who takes a dead executor's place.
+CORE_TSAN_FLAGS := $(CORE_FLAGS) -DMPDISK_DEBUG -fsanitize=thread -fno-omit-frame-pointer -Wno-tsan
 CORE_LIB := $(BUILD)/core/libcore.a
 CORE_DEBUG := $(BUILD)/core-debug/libcore.a
+CORE_TSAN := $(BUILD)/core-tsan/libcore.a
 
 core_objects = $(patsubst firmware/%.c,$(BUILD)/$(1)/%.o,$(CORE_SRC) $(CORE_PLAT_SRC))
 # Objects that other machines use too: no platform.
@@ -24,6 +28,10 @@ $(BUILD)/core-debug/%.o: firmware/%.c
 	@mkdir -p $(@D)
 	$(CC) $(CORE_DEBUG_FLAGS) -MMD -MP -c -o $@ $<
 
+$(BUILD)/core-tsan/%.o: firmware/%.c
+	@mkdir -p $(@D)
+	$(CC) $(CORE_TSAN_FLAGS) -MMD -MP -c -o $@ $<
+
 $(CORE_LIB): $(call core_objects,core)
 	@rm -f $@
 	ar rcs $@ $^
@@ -32,9 +40,14 @@ $(CORE_DEBUG): $(call core_objects,core-debug)
 	@rm -f $@
 	ar rcs $@ $^
 
--include $(patsubst %.o,%.d,$(call core_objects,core) $(call core_objects,core-debug))
+$(CORE_TSAN): $(call core_objects,core-tsan)
+	@rm -f $@
+	ar rcs $@ $^
 
-core: $(CORE_LIB) $(CORE_DEBUG)
+-include $(patsubst %.o,%.d,$(call core_objects,core) $(call core_objects,core-debug) \
+	$(call core_objects,core-tsan))
+
+core: $(CORE_LIB) $(CORE_DEBUG) $(CORE_TSAN)
 
 # The core runs where nothing relocates it and several machines share its memory: nothing writable
 # outside of the pool, no tables of pointers.

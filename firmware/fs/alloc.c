@@ -289,7 +289,7 @@ static int bitmap_read(struct exec *x, struct group_edit *e, bool inodes)
 	u32 nfree;
 	int err;
 
-	if (!fs_has_uninit(x) || !(e->group->flags & uninit))
+	if (!fs_has_uninit(x) || !(atomic_load(&e->group->flags) & uninit))
 		return buf_read(x, block, id, &e->map_buf);
 	err = buf_new(x, block, id, &e->map_buf);
 	if (err)
@@ -323,7 +323,7 @@ static int bitmap_read(struct exec *x, struct group_edit *e, bool inodes)
 		return err;
 	}
 	e->desc->bg_flags &= (u16)~uninit;
-	e->group->flags &= ~uninit;
+	atomic_store(&e->group->flags, e->group->flags & ~uninit);
 	tx_mini_commit(x, e->mark);
 	return 0;
 }
@@ -427,20 +427,6 @@ int group_end(struct exec *x, struct group_edit *e, int err)
 }
 
 /* ---- the end of a tx */
-/* Pages that the tx has put over blocks which are not its any more. Only a dead executor leaves
- * any: who lives puts pages into the cache when nothing can fail. */
-static void forget_pages(struct exec *x, blkno_t block, u32 count)
-{
-	u32 nframes = x->pool->hdr->nframes, i;
-
-	for (i = 1; i < nframes; i++) {
-		struct frame *f = frame_of(x, i);
-
-		if (atomic_load(&f->kind) == FRAME_PAGE && f->block - block < count)
-			page_drop(x, exec_ptr(x, f->csum_owner), f->key_lo, f->key_lo);
-	}
-}
-
 static int settle_pages(struct exec *x, const struct inflight *e, bool committed)
 {
 	struct inode *inode = exec_ptr(x, (ref_t)e->a);
@@ -448,8 +434,11 @@ static int settle_pages(struct exec *x, const struct inflight *e, bool committed
 
 	switch (e->kind) {
 	case INFLIGHT_ALLOC_BLOCKS:
-		if (!committed)
-			forget_pages(x, e->a, e->b);
+		/* Pages that the tx has put over blocks which are not its any more. Only a dead
+		 * executor leaves any: who lives puts pages into the cache when nothing can fail.
+		 */
+		if (!committed && atomic_load(&x->slot->state) == EXEC_RECOVERING)
+			page_forget_blocks(x, e->a, e->b);
 		break;
 	case INFLIGHT_DROP_PAGES:
 		if (committed)

@@ -171,7 +171,8 @@ static int verify_gdt(struct exec *x, struct frame *f)
 
 static int verify_bitmap(struct exec *x, struct frame *f)
 {
-	u32 crc = sum(x, fs_of(x)->csum_seed, frame_data(x, f), bitmap_bytes(x, f->csum_kind));
+	u32 crc =
+		sum(x, fs_of(x)->csum_seed, frame_data(x, f), bitmap_bytes(x, frame_csum_kind(f)));
 	struct ext4_group_desc *d;
 	struct frame *gdt;
 	int err = group_desc(x, f->csum_owner, &gdt, &d);
@@ -179,10 +180,11 @@ static int verify_bitmap(struct exec *x, struct frame *f)
 
 	if (err)
 		return err;
-	bitmap_sum_get(d, f->csum_kind, &lo, &hi);
+	bitmap_sum_get(d, frame_csum_kind(f), &lo, &hi);
 	if (lo != (u16)crc || (fs_of(x)->desc_size >= 64 && hi != crc >> 16))
 		err = bad(x, f,
-			  f->csum_kind == CSUM_BLOCK_BITMAP ? "block bitmap" : "inode bitmap");
+			  frame_csum_kind(f) == CSUM_BLOCK_BITMAP ? "block bitmap"
+								  : "inode bitmap");
 	buf_put(x, gdt);
 	return err;
 }
@@ -207,13 +209,13 @@ static int verify_dir(struct exec *x, struct frame *f)
 	if (t) {
 		if (t->det_checksum != sum(x, f->csum_seed, p, BLOCK_SIZE - sizeof(*t)))
 			return bad(x, f, "directory block");
-		f->csum_kind = CSUM_DIR;
+		frame_csum_set(f, CSUM_DIR, 0);
 		return 0;
 	}
 	dt = dx_tail(p, &count_at, &count);
 	if (!dt || dt->dt_checksum != dx_sum(x, f, p, count_at, count, dt))
 		return bad(x, f, "directory index block");
-	f->csum_kind = CSUM_DX;
+	frame_csum_set(f, CSUM_DX, 0);
 	return 0;
 }
 
@@ -222,7 +224,7 @@ int csum_verify(struct exec *x, struct frame *f)
 	void *p = frame_data(x, f);
 
 	/* before the superblock is known its own sum says whether the rest of it may be believed */
-	if (f->csum_kind == CSUM_SUPER) {
+	if (frame_csum_kind(f) == CSUM_SUPER) {
 		const struct ext4_super *s = (void *)((u8 *)p + EXT4_SUPER_OFFSET);
 
 		if (s->s_magic == EXT4_MAGIC && (s->s_feature_ro_compat & EXT4_RO_METADATA_CSUM) &&
@@ -232,7 +234,7 @@ int csum_verify(struct exec *x, struct frame *f)
 	}
 	if (!fs_has_csum(x))
 		return 0;
-	switch (f->csum_kind) {
+	switch (frame_csum_kind(f)) {
 	case CSUM_GDT:
 		return verify_gdt(x, f);
 	case CSUM_BLOCK_BITMAP:
@@ -284,9 +286,8 @@ static void seal_itable(struct exec *x, struct frame *f)
 {
 	const struct fs *fs = fs_of(x);
 	u8 *p = frame_data(x, f);
-	u32 mask = f->csum_mask;
+	u32 mask = atomic_and(&f->csum, 0xFFFFu) >> 16;
 
-	f->csum_mask = 0;
 	for (u32 i = 0; mask; i++, mask >>= 1) {
 		struct ext4_inode *raw = (void *)(p + i * fs->inode_size);
 		u32 crc;
@@ -317,9 +318,9 @@ static int seal_bitmap(struct exec *x, struct frame *f)
 	err = group_desc(x, f->csum_owner, &gdt, &d);
 	if (err)
 		goto out;
-	crc = sum(x, fs_of(x)->csum_seed, frame_data(x, f), bitmap_bytes(x, f->csum_kind));
+	crc = sum(x, fs_of(x)->csum_seed, frame_data(x, f), bitmap_bytes(x, frame_csum_kind(f)));
 	buf_touch_begin(x, gdt);
-	if (f->csum_kind == CSUM_BLOCK_BITMAP) {
+	if (frame_csum_kind(f) == CSUM_BLOCK_BITMAP) {
 		d->bg_block_bitmap_csum_lo = (u16)crc;
 		if (fs_of(x)->desc_size >= 64)
 			d->bg_block_bitmap_csum_hi = (u16)(crc >> 16);
@@ -342,7 +343,7 @@ static int seal_dir(struct exec *x, struct frame *f)
 	struct ext4_dx_tail *dt;
 	u32 count_at, count;
 
-	if (t && f->csum_kind == CSUM_DIR) {
+	if (t && frame_csum_kind(f) == CSUM_DIR) {
 		t->det_checksum = sum(x, f->csum_seed, p, BLOCK_SIZE - sizeof(*t));
 		return 0;
 	}
@@ -363,7 +364,7 @@ int csum_seal(struct exec *x, struct frame *f)
 
 	if (!fs_has_csum(x))
 		return 0;
-	switch (f->csum_kind) {
+	switch (frame_csum_kind(f)) {
 	case CSUM_SUPER: {
 		struct ext4_super *s = (void *)((u8 *)p + EXT4_SUPER_OFFSET);
 

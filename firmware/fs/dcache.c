@@ -175,7 +175,7 @@ static int way_put(struct exec *x, const struct key *key, ino_no_t ino)
 		if (err)
 			return err;
 		atomic_add(&set->seq, 1);
-		atomic_store(&d->ino, ino);
+		atomic_store_release(&d->ino, ino);
 		return 0;
 	}
 	err = tx_save(x, &set->hand, 4);
@@ -189,12 +189,13 @@ static int way_put(struct exec *x, const struct key *key, ino_no_t ino)
 	if (err)
 		return err;
 	atomic_add(&set->seq, 1);
-	atomic_store(&set->tag[way], key->tag);
-	atomic_store(&d->parent, key->parent);
-	atomic_store(&d->ino, ino);
-	atomic_store(&d->len, key->len);
+	/* release: who reads one of these finds the set locked, or seq moved on */
+	atomic_store_release(&set->tag[way], key->tag);
+	atomic_store_release(&d->parent, key->parent);
+	atomic_store_release(&d->ino, ino);
+	atomic_store_release(&d->len, key->len);
 	for (i = 0; i < key->words; i++)
-		atomic_store(&d->name[i], key->name[i]);
+		atomic_store_release(&d->name[i], key->name[i]);
 	return 0;
 }
 

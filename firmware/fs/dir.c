@@ -6,8 +6,8 @@
  * Invariants
  *  D1. No entry is used before dir_entry() has checked it against its block.
  *  D2. Entries never move within a block, except when a leaf is split or converted (htree.c).
- *  D3. csum_mask of a leaf's frame, which only inode tables need otherwise, is the offset of the
- *      entry at which the next insert looks for room first (0 when the frame is new): every change
+ *  D3. The mask in csum of a leaf's frame, which only inode tables need otherwise, is the offset of
+ * the entry at which the next insert looks for room first (0 when the frame is new): every change
  *      that may take that entry away sets it anew, in the same tx.
  *  D4. A change of entries changes mtime, ctime and i_version of the directory: readdir notices.
  */
@@ -66,7 +66,7 @@ int dir_block_read(struct exec *x, struct inode *dir, lblk_t lblk, enum csum_kin
 	if (err)
 		return err;
 	/* the buffer is what it was when it was read first: a block of two files is seen here */
-	if (out->frame->csum_kind != kind || out->frame->csum_owner != dir->ino) {
+	if (frame_csum_kind(out->frame) != kind || out->frame->csum_owner != dir->ino) {
 		dir_block_put(x, out);
 		return fs_corrupt(x, "directory block in use for something else", dir->ino,
 				  map.pblk);
@@ -190,10 +190,10 @@ bad:
 /* D3. */
 int dir_set_hint(struct exec *x, const struct dir_block *block, u32 offset)
 {
-	int err = tx_save(x, &block->frame->csum_kind, 4);
+	int err = tx_save(x, &block->frame->csum, 4);
 
 	if (!err)
-		block->frame->csum_mask = (u16)offset;
+		frame_csum_set(block->frame, frame_csum_kind(block->frame), offset);
 	return err;
 }
 
@@ -268,7 +268,7 @@ int dir_block_insert(struct exec *x, struct inode *dir, struct dir_block *block,
 		     struct fs_name name, ino_no_t ino, u32 mode)
 {
 	u32 end = dir_usable(x), need = EXT4_DIRENT_LEN(name.len);
-	u32 offset = block->frame->csum_mask;
+	u32 offset = frame_csum_mask(block->frame);
 	const struct ext4_dirent *de;
 	bool again = offset != 0;
 	int err;

@@ -68,18 +68,22 @@ static u64 key_of(const struct exec *x, u32 version, struct fs_name name)
 
 /* ---- giving entries to the caller */
 
-/* The entry's inode, pinned and locked until the transaction ends, and its attributes. */
+/* The entry's attributes; its inode stays pinned until the transaction ends. Its lock does not
+ * stay: children are met here in no order in which several could be locked. */
 static bool entry_attr(struct exec *x, struct reader *r, ino_no_t ino, struct fs_attr *attr)
 {
 	struct inode *inode;
+	bool ok;
 
 	if (inode_get(x, ino, &inode))
 		return false;
 	r->pins[r->npins++] = inode;
-	if (inode_lock_read(x, inode))
-		return false;
-	inode_attr(x, inode, attr);
-	return true;
+	ok = inode_lock_read(x, inode) == 0;
+	if (ok)
+		inode_attr(x, inode, attr);
+	if (lock_held(x, &inode->lock))
+		lock_drop(x, &inode->lock);
+	return ok;
 }
 
 static bool name_good(const u8 *name, u32 len)

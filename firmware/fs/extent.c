@@ -173,13 +173,15 @@ static bool cache_get(struct inode *inode, lblk_t lblk, struct extent_map *out)
 {
 	u32 seq = atomic_load_acquire(&inode->ext_seq), len;
 
-	out->lblk = atomic_load(&inode->ext_lblk);
-	len = atomic_load(&inode->ext_len);
+	/* acquire: none of these is read after seq is read again */
+	out->lblk = atomic_load_acquire(&inode->ext_lblk);
+	len = atomic_load_acquire(&inode->ext_len);
 	if (lblk - out->lblk >= len || seq & 1)
 		return false;
-	out->unwritten = atomic_load(&inode->ext_unwritten);
-	out->pblk = inode->ext_pblk_lo | (u64)inode->ext_pblk_hi << 32;
-	if (atomic_load_acquire(&inode->ext_seq) != seq)
+	out->unwritten = atomic_load_acquire(&inode->ext_unwritten);
+	out->pblk = atomic_load_acquire(&inode->ext_pblk_lo);
+	out->pblk |= (u64)atomic_load_acquire(&inode->ext_pblk_hi) << 32;
+	if (atomic_load(&inode->ext_seq) != seq)
 		return false;
 	out->pblk += lblk - out->lblk;
 	out->len = len - (lblk - out->lblk);
@@ -193,11 +195,12 @@ static void cache_put(struct inode *inode, const struct extent_map *m)
 
 	if (seq & 1 || !atomic_cas(&inode->ext_seq, &seq, seq + 1))
 		return;
-	atomic_store(&inode->ext_lblk, m->lblk);
-	atomic_store(&inode->ext_len, m->len);
-	atomic_store(&inode->ext_unwritten, m->unwritten);
-	atomic_store(&inode->ext_pblk_lo, (u32)m->pblk);
-	atomic_store(&inode->ext_pblk_hi, (u32)(m->pblk >> 32));
+	/* release: who reads one of these finds seq odd or moved on */
+	atomic_store_release(&inode->ext_lblk, m->lblk);
+	atomic_store_release(&inode->ext_len, m->len);
+	atomic_store_release(&inode->ext_unwritten, m->unwritten);
+	atomic_store_release(&inode->ext_pblk_lo, (u32)m->pblk);
+	atomic_store_release(&inode->ext_pblk_hi, (u32)(m->pblk >> 32));
 	atomic_store_release(&inode->ext_seq, seq + 2);
 }
 

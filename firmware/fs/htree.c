@@ -577,7 +577,7 @@ static void convert_root(struct exec *x, struct dir_block *first, lblk_t leaf)
 	root.limit = limit_of(x, ROOT_ENTRIES);
 	set_count(&root, 1);
 	entries_of(&root)[0].block = leaf;
-	first->frame->csum_kind = CSUM_DX;
+	frame_csum_set(first->frame, CSUM_DX, 0);
 }
 
 static int check_dots(struct exec *x, struct inode *dir, const struct dir_block *first)
@@ -613,7 +613,7 @@ int dx_convert(struct exec *x, struct inode *dir, struct dir_block *first)
 	if (!err)
 		err = buf_save(x, first->frame, 0, BLOCK_SIZE, &p);
 	if (!err)
-		err = dir_set_hint(x, first, 0); /* saves csum_kind too */
+		err = dir_set_hint(x, first, 0); /* saves csum */
 	if (!err)
 		err = inode_edit(x, dir, &raw);
 	if (err)

@@ -59,7 +59,7 @@ static int group_take_inode(struct exec *x, u32 g, bool directory, ino_no_t *ino
 		return group_end(x, &e, err == -MP_ENOSPC ? -MP_ENOMEM : err);
 	bits_set(e.map, index, 1);
 	atomic_store(&e.group->free_inodes, e.group->free_inodes - 1);
-	e.group->used_dirs += directory;
+	atomic_store(&e.group->used_dirs, e.group->used_dirs + directory);
 	e.group->inode_hint = index + 1;
 	group_put_counts(x, &e);
 	if (unused && index == end - unused) {
@@ -86,11 +86,13 @@ static u32 spread(struct exec *x)
 		u32 g = start + i < fs->ngroups ? start + i : start + i - fs->ngroups;
 		const struct group *group = fs_group(x, g);
 
-		if (group->free_inodes < inodes / fs->ngroups ||
-		    group->free_blocks < blocks / fs->ngroups)
+		u32 dirs = atomic_load(&group->used_dirs);
+
+		if (atomic_load(&group->free_inodes) < inodes / fs->ngroups ||
+		    atomic_load(&group->free_blocks) < blocks / fs->ngroups)
 			continue;
-		if (group->used_dirs < best_dirs) {
-			best_dirs = group->used_dirs;
+		if (dirs < best_dirs) {
+			best_dirs = dirs;
 			best = g;
 		}
 	}
@@ -153,7 +155,7 @@ int inode_give_back(struct exec *x, struct inflight *entry)
 		return group_end(x, &e, err);
 	bits_clear(e.map, index, 1);
 	atomic_store(&e.group->free_inodes, e.group->free_inodes + 1);
-	e.group->used_dirs -= directory;
+	atomic_store(&e.group->used_dirs, e.group->used_dirs - directory);
 	e.group->inode_hint = min_of(e.group->inode_hint, index);
 	group_put_counts(x, &e);
 	entry->kind = INFLIGHT_NONE;

@@ -72,8 +72,9 @@ static int hash_insert(struct exec *x, struct inode *inode)
 		err = tx_save(x, &inode->hash_next, 4);
 	if (err)
 		return err;
-	inode->hash_next = *head;
-	*head = exec_ref(x, inode);
+	atomic_store(&inode->hash_next, *head);
+	/* What the slot is by now is seen by who finds it. */
+	atomic_store_release(head, exec_ref(x, inode));
 	return 0;
 }
 
@@ -89,7 +90,7 @@ static int hash_remove(struct exec *x, struct inode *inode)
 		return 0;
 	err = tx_save(x, link, 4);
 	if (!err)
-		*link = inode->hash_next;
+		atomic_store_release(link, inode->hash_next);
 	return err;
 }
 
@@ -99,7 +100,7 @@ static int slot_set(struct exec *x, struct inode *inode, u32 state)
 	int err = tx_save(x, &inode->state, 4);
 
 	if (!err)
-		inode->state = state;
+		atomic_store_release(&inode->state, state);
 	return err;
 }
 
@@ -122,8 +123,8 @@ static int slot_push_free(struct exec *x, struct inode *inode)
 
 static bool slot_reusable(const struct inode *inode)
 {
-	return inode->state == INODE_READY && !atomic_load_acquire(&inode->pins) &&
-	       !atomic_load(&inode->lock) && !(inode->flags & INODE_ORPHAN);
+	return atomic_load(&inode->state) == INODE_READY && !atomic_load_acquire(&inode->pins) &&
+	       !atomic_load(&inode->lock) && !(atomic_load(&inode->flags) & INODE_ORPHAN);
 }
 
 static bool slot_freeze(struct inode *inode)
@@ -133,7 +134,7 @@ static bool slot_freeze(struct inode *inode)
 	if (!atomic_cas(&inode->pins, &pins, SLOT_FROZEN))
 		return false;
 	/* what it was reusable for may have changed before */
-	if (!atomic_load(&inode->lock) && !(inode->flags & INODE_ORPHAN))
+	if (!atomic_load(&inode->lock) && !(atomic_load(&inode->flags) & INODE_ORPHAN))
 		return true;
 	atomic_store_release(&inode->pins, 0);
 	return false;
@@ -153,8 +154,8 @@ static struct inode *clock_victim(struct exec *x)
 		hand = hand + 1 < fs->ninodes ? hand + 1 : 0;
 		if (!slot_reusable(inode))
 			continue;
-		if (inode->referenced) {
-			inode->referenced = 0;
+		if (atomic_load(&inode->referenced)) {
+			atomic_store(&inode->referenced, 0);
 			continue;
 		}
 		if (atomic_load(&inode->npages)) {
@@ -252,13 +253,17 @@ static int slot_take(struct exec *x, ino_no_t ino, u32 state, struct inode **out
 	fs->inode_free = inode->free_next;
 	/* not the lock: it may still be held by the tx that made the slot's last inode dead; and
 	 * the pins stay frozen */
-	inode->flags = 0;
+	atomic_store(&inode->flags, 0);
 	inode->generation = 0;
-	memset(&inode->opens, 0, sizeof(*inode) - offsetof(struct inode, opens));
-	inode->ino = ino;
+	inode->opens = 0;
+	inode->itable = 0;
+	inode->free_next = 0;
+	memset(&inode->orphan_next, 0, sizeof(*inode) - offsetof(struct inode, orphan_next));
+	/* who has lost his way in a chain may look at these; no pin is to be had yet */
+	atomic_store(&inode->ino, ino);
+	atomic_store(&inode->state, state);
 	inode->referenced = 1;
 	inode->unsynced = 1;
-	inode->state = state;
 	err = hash_insert(x, inode);
 	if (!err)
 		atomic_store_release(&inode->pins, 1);
@@ -308,7 +313,7 @@ static int inode_check(struct exec *x, const struct inode *inode, const struct w
 	     (inode->ino != EXT4_ROOT_INO && raw->i_generation != want->generation)))
 		return -MP_ESTALE;
 	/* changed since it was read or written: its checksum is made when it is written */
-	if (!(f->csum_mask >> nth & 1) && csum_verify_inode(x, raw, inode->ino))
+	if (!(frame_csum_mask(f) >> nth & 1) && csum_verify_inode(x, raw, inode->ino))
 		return fs_corrupt(x, "inode checksum", inode->ino, f->block);
 	if (!raw->i_links_count && !want->orphan)
 		return fs_corrupt(x, "inode is not in use", inode->ino, f->block);
@@ -344,6 +349,7 @@ static int inode_load(struct exec *x, struct inode *inode, const struct want *wa
 	inode->itable = frame_no(x, f);
 	inode->generation = inode_raw(x, inode)->i_generation;
 	inode->csum_seed = inode_make_seed(x, inode);
+	inode->type = inode_raw(x, inode)->i_mode & EXT4_S_IFMT;
 	return inode_check(x, inode, want);
 }
 
@@ -403,7 +409,7 @@ static struct inode *slot_get(struct exec *x, ino_no_t ino)
 		inode = slot_find(x, ino);
 		if (!inode)
 			return NULL;
-		state = inode->state;
+		state = atomic_load_acquire(&inode->state);
 		if (state == INODE_READY && !(atomic_load(&inode->pins) & SLOT_FROZEN)) {
 			atomic_add(&inode->pins, 1);
 			atomic_store(&inode->referenced, 1);
@@ -484,9 +490,9 @@ int inode_get_node(struct exec *x, node_t node, struct inode **out)
 	return 0;
 }
 
-int inode_slot_new(struct exec *x, ino_no_t ino, struct inode **out)
+int inode_slot_new(struct exec *x, ino_no_t ino, u32 type, struct inode **out)
 {
-	const struct fs *fs = fs_of(x);
+	struct fs *fs = fs_of(x);
 	struct csum_id id = {CSUM_ITABLE, 0, 0};
 	struct inode *inode;
 	struct frame *f;
@@ -510,7 +516,7 @@ int inode_slot_new(struct exec *x, ino_no_t ino, struct inode **out)
 			continue;
 		}
 		/* left over from a creation that was aborted, and not put yet */
-		if (!(inode->flags & INODE_NEW)) {
+		if (!(atomic_load(&inode->flags) & INODE_NEW)) {
 			err = fs_corrupt(x, "inode bitmap says a live inode is free", ino, 0);
 			inode_put(x, inode);
 			goto out;
@@ -522,7 +528,11 @@ int inode_slot_new(struct exec *x, ino_no_t ino, struct inode **out)
 	if (!err) {
 		inode->itable = frame_no(x, f);
 		inode->itable_offset = offset;
-		inode->flags = INODE_NEW;
+		/* whoever has a node id of the inode that was here before does not mean this one */
+		inode->generation = atomic_add(&fs->generation, 1);
+		inode->csum_seed = inode_make_seed(x, inode);
+		inode->type = type;
+		atomic_store(&inode->flags, INODE_NEW);
 		atomic_store_release(&inode->state, INODE_READY);
 	}
 	icache_unlock(x);
@@ -556,11 +566,11 @@ void inode_pin(struct inode *inode)
 	atomic_add(&inode->pins, 1);
 }
 
-/* Whether the last pin may not just go: the inode is to be freed first. */
+/* Whether the last pin may not just go: the inode is perhaps to be freed first. */
 static bool evictable(struct exec *x, const struct inode *inode)
 {
-	return (inode->flags & (INODE_ORPHAN | INODE_DEAD)) == INODE_ORPHAN && !inode->opens &&
-	       !inode_raw(x, inode)->i_links_count && x->slot->phase == TX_IDLE &&
+	return (atomic_load(&inode->flags) & (INODE_ORPHAN | INODE_DEAD)) == INODE_ORPHAN &&
+	       !atomic_load(&inode->opens) && x->slot->phase == TX_IDLE &&
 	       !atomic_load(&fs_of(x)->read_only);
 }
 
@@ -571,7 +581,7 @@ void inode_put(struct exec *x, struct inode *inode)
 	for (;;) {
 		if (pins == 1 && atomic_load_acquire(&inode->state) == INODE_READY) {
 			/* nobody else has it: what it says now is what others left */
-			if (inode->flags & INODE_NEW) {
+			if (atomic_load(&inode->flags) & INODE_NEW) {
 				inode_unhash(x, inode);
 				pins = atomic_load_acquire(&inode->pins);
 				continue;
@@ -580,11 +590,12 @@ void inode_put(struct exec *x, struct inode *inode)
 				int err = inode_evict(x, inode);
 
 				pins = atomic_load_acquire(&inode->pins);
-				if (!err)
+				if (err > 0)
 					continue;
-				plat_log(x->plat, PLAT_ERR,
-					 "inode %u stays on the orphan list: error %d", inode->ino,
-					 err);
+				if (err)
+					plat_log(x->plat, PLAT_ERR,
+						 "inode %u stays on the orphan list: error %d",
+						 inode->ino, err);
 			}
 		}
 		if (pins == 1 && atomic_load_acquire(&inode->state) == INODE_UNHASHED) {

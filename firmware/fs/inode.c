@@ -330,7 +330,7 @@ int inode_new(struct exec *x, struct inode *parent, u32 mode, u32 rdev, struct i
 
 	err = inode_alloc(x, parent, dir, &ino);
 	if (!err)
-		err = inode_slot_new(x, ino, &inode);
+		err = inode_slot_new(x, ino, mode & EXT4_S_IFMT, &inode);
 	if (err)
 		return err;
 	err = lock_write(x, &inode->lock, RANK_INODE);
@@ -344,11 +344,9 @@ int inode_new(struct exec *x, struct inode *parent, u32 mode, u32 rdev, struct i
 		inode_put(x, inode);
 		return err;
 	}
-	inode->generation = atomic_add(&fs_of(x)->generation, 1);
-	inode->csum_seed = inode_make_seed(x, inode);
 	inode_fill(x, inode, parent ? inode_raw(x, parent) : NULL, mode, rdev);
 	inode_dirty_csum(x, inode);
-	inode->flags = 0; /* abort puts INODE_NEW back */
+	atomic_store(&inode->flags, 0); /* abort puts INODE_NEW back */
 	*out = inode;
 	return 0;
 }
@@ -377,7 +375,7 @@ static int inode_finish(struct exec *x, struct inode *inode)
 	if (err)
 		return err;
 	raw->i_dtime = (u32)x->now.sec;
-	inode->flags |= INODE_DEAD;
+	atomic_store(&inode->flags, inode->flags | INODE_DEAD);
 	inode_unhash(x, inode);
 	return 0;
 }
@@ -385,6 +383,7 @@ static int inode_finish(struct exec *x, struct inode *inode)
 int inode_evict(struct exec *x, struct inode *inode)
 {
 	struct ext4_inode *raw = inode_raw(x, inode);
+	bool gone = false;
 	int err;
 
 	tx_begin_change(x);
@@ -399,8 +398,10 @@ int inode_evict(struct exec *x, struct inode *inode)
 			goto out;
 	}
 	err = inode_finish(x, inode);
+	gone = !err;
 out:
-	return tx_end(x, err);
+	err = tx_end(x, err);
+	return err ? err : gone;
 }
 
 /* ---- operations */
@@ -553,9 +554,12 @@ int inode_opened(struct exec *x, struct inode *inode)
 {
 	int err = tx_save(x, &inode->opens, 4);
 
-	if (!err && !inode->opens++)
+	if (err)
+		return err;
+	if (!inode->opens)
 		inode_pin(inode);
-	return err;
+	atomic_store(&inode->opens, inode->opens + 1);
+	return 0;
 }
 
 int fs_release(struct exec *x, node_t node)
@@ -573,8 +577,10 @@ int fs_release(struct exec *x, node_t node)
 		err = -MP_EBADF;
 	if (!err)
 		err = tx_save(x, &inode->opens, 4);
-	if (!err)
-		last = !--inode->opens;
+	if (!err) {
+		atomic_store(&inode->opens, inode->opens - 1);
+		last = !inode->opens;
+	}
 	err = tx_end(x, err);
 	if (last)
 		inode_put(x, inode);

@@ -30,19 +30,19 @@ struct inode {             /* 192 bytes */
 	u32 lock;          /* RANK_INODE lock word */
 	ino_no_t ino;      /* [icache_lock; immutable while pinned] 0: slot is free */
 	u32 generation;    /* [same] */
-	u32 flags;         /* [inode lock] INODE_* */
+	u32 flags;         /* [inode lock; read as a hint without it] INODE_* */
 	u32 pins;          /* atomic: users, plus 1 while opens > 0; frozen when free */
-	u32 opens;         /* [inode lock] */
+	u32 opens;         /* [inode lock; read as a hint without it] */
 	fno_t itable;      /* [immutable while pinned] buffer, pinned */
 	u32 itable_offset; /* [immutable while pinned] of the inode in it */
-	ref_t hash_next;   /* [icache_lock] */
+	ref_t hash_next;   /* [icache_lock; followed without it] */
 	ref_t free_next;   /* [icache_lock] */
-	u32 state;         /* [icache_lock] enum inode_state; waited on */
+	u32 state;         /* atomic, [icache_lock] enum inode_state; waited on */
 	ref_t orphan_next; /* [orphan_lock] */
 	ref_t orphan_prev; /* [orphan_lock] */
 	u32 pages_lock;    /* RANK_HASH-level mini lock of the page list; owner frame.c */
 	fno_t pages;       /* [pages_lock] first cached page */
-	u32 npages;        /* [pages_lock] */
+	u32 npages;        /* [pages_lock; read as a hint without it] */
 	u32 ndirty;        /* atomic: dirty pages */
 	s32 io_error;      /* atomic: error of a background write, not yet reported */
 	/* one cached extent [inode lock for writing, or under seq], owner extent.c */
@@ -60,10 +60,11 @@ struct inode {             /* 192 bytes */
 	/* readahead, owner file.c: a hint, unlocked */
 	u32 ra_next;
 	u32 ra_window;
-	u32 referenced; /* [icache_lock] used since the clock hand came by */
+	u32 referenced; /* atomic: used since the clock hand came by */
 	u32 unsynced;   /* atomic: metadata may have changed since the last fsync */
 	u32 csum_seed;  /* [immutable while pinned] crc32c seed of its structures */
-	u32 reserved[15];
+	u32 type;       /* [immutable while pinned] EXT4_S_IFMT of its mode */
+	u32 reserved[14];
 };
 _Static_assert(sizeof(struct inode) == 192, "struct inode");
 
@@ -71,6 +72,12 @@ static inline struct ext4_inode *inode_raw(const struct exec *x, const struct in
 {
 	return (struct ext4_inode *)((u8 *)frame_data(x, frame_of(x, inode->itable)) +
 				     inode->itable_offset);
+}
+
+/* Known without the lock, as it must be to choose in which order to lock. */
+static inline bool inode_type_dir(const struct inode *inode)
+{
+	return inode->type == EXT4_S_IFDIR;
 }
 
 static inline node_t inode_node(const struct inode *inode)
@@ -158,13 +165,14 @@ u32 inode_make_seed(struct exec *x, const struct inode *inode);
 /* ---- between inode.c, icache.c and orphan.c */
 /* As inode_get, for an inode on the orphan list, which may have no links. */
 int warn_unused inode_get_orphan(struct exec *x, ino_no_t ino, struct inode **out);
-/* The slot for an inode that the tx has just allocated: pinned, INODE_NEW. */
-int warn_unused inode_slot_new(struct exec *x, ino_no_t ino, struct inode **out);
+/* The slot for an inode that the tx has just allocated: pinned, INODE_NEW, of a new generation. */
+int warn_unused inode_slot_new(struct exec *x, ino_no_t ino, u32 type, struct inode **out);
 /* Takes a dead inode's slot out of the hash; it becomes free with the last pin. */
 void inode_unhash(struct exec *x, struct inode *inode);
 /* Marks that the inode's checksum is to be made when its buffer is written. */
 void inode_dirty_csum(struct exec *x, const struct inode *inode);
-/* Frees an unlinked inode that nobody has open; its own transactions. */
+/* Frees an unlinked inode that nobody has open; its own transactions. 1: done; 0: it is no such
+ * inode. */
 int warn_unused inode_evict(struct exec *x, struct inode *inode);
 
 /* icache at mount and unmount */

@@ -58,8 +58,7 @@ int dir_lock(struct exec *x, node_t node, bool change, struct inode **dir)
 	err = inode_get_node(x, node, dir);
 	if (err)
 		return err;
-	/* the type never changes while the inode is pinned */
-	if (!inode_is_dir(inode_raw(x, *dir)))
+	if (!inode_type_dir(*dir))
 		return -MP_ENOTDIR;
 	err = change ? inode_lock_write(x, *dir) : inode_lock_read(x, *dir);
 	if (err)
@@ -350,7 +349,7 @@ int fs_link(struct exec *x, node_t node, node_t dir, struct fs_name name, struct
 	err = create_begin(x, dir, name, &in[0]);
 	if (!err)
 		err = inode_get_node(x, node, &in[1]);
-	if (!err && inode_is_dir(inode_raw(x, in[1])))
+	if (!err && inode_type_dir(in[1]))
 		err = -MP_EPERM;
 	if (!err)
 		err = inode_lock_write(x, in[1]);
@@ -417,7 +416,7 @@ static int remove_begin(struct exec *x, node_t node, struct fs_name name, bool d
 	err = inode_get(x, ino, &in[1]);
 	if (err)
 		return err;
-	if (inode_is_dir(inode_raw(x, in[1])) != directory)
+	if (inode_type_dir(in[1]) != directory)
 		return directory ? -MP_ENOTDIR : -MP_EISDIR;
 	err = child_lock(x, in[0], in[1], true);
 	if (!err && inode_raw(x, in[1])->i_flags & (EXT4_FL_IMMUTABLE | EXT4_FL_APPEND))

@@ -63,7 +63,7 @@ static int find_trap(struct exec *x, struct inode *above, struct inode *below, i
 					: fs_corrupt(x, "directories in a circle", cur->ino, 0);
 		if (!err && parent == above->ino)
 			*trap = cur->ino;
-		if (!next || !inode_is_dir(inode_raw(x, next)))
+		if (!next || !inode_type_dir(next))
 			break;
 		if (cur != below)
 			inode_put(x, cur);
@@ -97,7 +97,7 @@ static int lock_dirs(struct exec *x, struct rename *r)
 	bool new_first;
 	int err;
 
-	if (!inode_is_dir(inode_raw(x, old)) || !inode_is_dir(inode_raw(x, new)))
+	if (!inode_type_dir(old) || !inode_type_dir(new))
 		return -MP_ENOTDIR;
 	if (old == new)
 		return lock_one(x, old);
@@ -156,8 +156,8 @@ static int find_children(struct exec *x, struct rename *r)
 /* Whether SRC may take the place of DST. */
 static int check_replace(struct exec *x, const struct rename *r)
 {
-	bool src_dir = inode_is_dir(inode_raw(x, r->in[SRC]));
-	bool dst_dir = inode_is_dir(inode_raw(x, r->in[DST]));
+	bool src_dir = inode_type_dir(r->in[SRC]);
+	bool dst_dir = inode_type_dir(r->in[DST]);
 	int err;
 
 	if (src_dir && !dst_dir)
@@ -200,7 +200,7 @@ static int move_dir(struct exec *x, struct inode *dir, struct inode *from, struc
 	ino_no_t parent;
 	int err;
 
-	if (from == to || !inode_is_dir(inode_raw(x, dir)))
+	if (from == to || !inode_type_dir(dir))
 		return 0;
 	if (!many && inode_raw(x, to)->i_links_count >= EXT4_LINK_MAX)
 		return -MP_EMLINK;
@@ -248,7 +248,7 @@ static int move(struct exec *x, struct rename *r)
 	int err = 0;
 
 	/* the directory that goes away gives its place in the link count to the one that comes */
-	if (dst && inode_is_dir(inode_raw(x, dst)))
+	if (dst && inode_type_dir(dst))
 		err = inode_link_add(x, r->in[NEW], -1);
 	if (!err)
 		err = move_dir(x, src, r->in[OLD], r->in[NEW]);

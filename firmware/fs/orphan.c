@@ -77,7 +77,7 @@ int orphan_add(struct exec *x, struct inode *inode)
 	inode->orphan_next = fs->orphan_head;
 	inode->orphan_prev = 0;
 	fs->orphan_head = exec_ref(x, inode);
-	inode->flags |= INODE_ORPHAN;
+	atomic_store(&inode->flags, inode->flags | INODE_ORPHAN);
 	return 0;
 }
 
@@ -116,7 +116,7 @@ int orphan_del(struct exec *x, struct inode *inode)
 		next->orphan_prev = inode->orphan_prev;
 	inode->orphan_next = 0;
 	inode->orphan_prev = 0;
-	inode->flags &= ~INODE_ORPHAN;
+	atomic_store(&inode->flags, inode->flags & ~INODE_ORPHAN);
 	return 0;
 }
 
@@ -135,7 +135,7 @@ static int adopt(struct exec *x, struct inode *inode)
 		err = tx_save(x, &fs->orphan_head, 4);
 	if (err)
 		return err;
-	inode->flags |= INODE_ORPHAN;
+	atomic_store(&inode->flags, inode->flags | INODE_ORPHAN);
 	fs->orphan_head = exec_ref(x, inode);
 	return 0;
 }
@@ -155,7 +155,7 @@ static int orphan_finish(struct exec *x, ino_no_t ino)
 		err = file_finish_truncate(x, inode);
 	err = tx_end(x, err);
 	if (!err && !inode_raw(x, inode)->i_links_count)
-		err = inode_evict(x, inode);
+		err = min_of(inode_evict(x, inode), 0);
 	inode_put(x, inode);
 	return err;
 }

@@ -226,20 +226,29 @@ static int check_root(struct exec *x)
 	return err;
 }
 
-/* The superblock's bytes, saved, inside an open tx that holds super_lock from here on. */
-static int super_edit(struct exec *x, struct ext4_super **sb)
+/* All of the superblock is saved but the head of the orphan list, which is not under super_lock: a
+ * roll-back would bring back an old one. */
+static int super_save(struct exec *x, struct ext4_super **sb)
 {
-	struct fs *fs = fs_of(x);
+	const u32 from = offsetof(struct ext4_super, s_last_orphan), past = from + 4;
+	struct frame *f = frame_of(x, fs_of(x)->super_frame);
 	void *p;
 	int err;
 
-	err = lock_write(x, &fs->super_lock, RANK_SUPER);
+	err = buf_save(x, f, EXT4_SUPER_OFFSET + past, sizeof(struct ext4_super) - past, &p);
 	if (!err)
-		err = buf_save(x, frame_of(x, fs->super_frame), EXT4_SUPER_OFFSET,
-			       sizeof(struct ext4_super), &p);
+		err = buf_save(x, f, EXT4_SUPER_OFFSET, from, &p);
 	if (!err)
 		*sb = p;
 	return err;
+}
+
+/* Inside an open tx, which holds super_lock from here on. */
+static int super_edit(struct exec *x, struct ext4_super **sb)
+{
+	int err = lock_write(x, &fs_of(x)->super_lock, RANK_SUPER);
+
+	return err ? err : super_save(x, sb);
 }
 
 /* S2: from now on the medium says "in use". */
@@ -455,7 +464,6 @@ static void record_error(struct exec *x, const char *what, ino_no_t ino, blkno_t
 {
 	struct fs *fs = fs_of(x);
 	struct ext4_super *sb;
-	void *p;
 	u32 mark;
 
 	/* inside a mini there is no place for another: fs_unmount() tells it then */
@@ -463,8 +471,7 @@ static void record_error(struct exec *x, const char *what, ino_no_t ino, blkno_t
 	    !lock_mini_try(x, &fs->super_lock, RANK_SUPER))
 		return;
 	mark = tx_mini_begin(x);
-	if (!buf_save(x, frame_of(x, fs->super_frame), EXT4_SUPER_OFFSET, sizeof(*sb), &p)) {
-		sb = p;
+	if (!super_save(x, &sb)) {
 		sb->s_state |= EXT4_STATE_ERROR;
 		sb->s_state &= (u16)~EXT4_STATE_VALID;
 		if (!sb->s_error_count) {

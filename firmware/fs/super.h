@@ -10,12 +10,12 @@
 
 struct group {           /* 32 bytes, per block group: volatile state of its allocator */
 	u32 lock;        /* RANK_GROUP lock word */
-	u32 free_blocks; /* [lock] copy of the descriptor's */
-	u32 free_inodes; /* [lock] */
-	u32 used_dirs;   /* [lock] */
+	u32 free_blocks; /* [lock; read as a hint without it] copy of the descriptor's */
+	u32 free_inodes; /* [same] */
+	u32 used_dirs;   /* [same] */
 	u32 block_hint;  /* [lock] first bit that may be free */
 	u32 inode_hint;  /* [lock] */
-	u32 flags;       /* [lock] EXT4_BG_* */
+	u32 flags;       /* [same] EXT4_BG_* */
 	u16 meta_first; /* [immutable] fixed metadata lies in blocks [meta_first, meta_end) of it */
 	u16 meta_end;
 };

@@ -22,15 +22,15 @@ static int buf_check_id(struct exec *x, struct frame *f, struct csum_id id)
 		return 0;
 	plat_log(x->plat, PLAT_ERR,
 		 "block %llu is in use as kind %u of %u and wanted as kind %u of %u",
-		 (unsigned long long)f->block, f->csum_kind, f->csum_owner, (u32)id.kind, id.owner);
+		 (unsigned long long)f->block, frame_csum_kind(f), f->csum_owner, (u32)id.kind,
+		 id.owner);
 	return -MP_EUCLEAN;
 }
 
 static void buf_setup(struct frame *f, blkno_t block, struct csum_id id, u32 flags)
 {
 	f->block = block;
-	f->csum_kind = (u16)id.kind;
-	f->csum_mask = 0;
+	frame_csum_set(f, id.kind, 0);
 	f->csum_owner = id.owner;
 	f->csum_seed = id.seed;
 	atomic_store(&f->editors, 0);
@@ -212,8 +212,7 @@ int buf_new(struct exec *x, blkno_t block, struct csum_id id, struct frame **out
 			frame_unpin(x, f);
 		return err;
 	}
-	f->csum_kind = (u16)id.kind;
-	f->csum_mask = 0;
+	frame_csum_set(f, id.kind, 0);
 	f->csum_owner = id.owner;
 	f->csum_seed = id.seed;
 	/* nothing refers to the block yet: an abort need not restore it */
@@ -291,17 +290,18 @@ void buf_touch_begin(struct exec *x, struct frame *f)
 {
 	atomic_store_release(&x->slot->touching, frame_no(x, f));
 	exec_step(x);
-	debug_touch(x, f);
 	if (!(atomic_load(&f->editors) & x->bit))
 		edit_take(x, f);
 	else
 		atomic_store_release(&x->slot->touching, 0); /* the open tx holds it anyway */
+	debug_touch(x, f);
 }
 
 void buf_touch_end(struct exec *x, struct frame *f)
 {
 	if (!x->slot->touching)
 		return;
+	debug_touch(x, f);
 	edit_release(x, f);
 	atomic_store_release(&x->slot->touching, 0);
 }
@@ -327,14 +327,6 @@ void buf_edits_end(struct exec *x)
 	atomic_store_release(&slot->nedited, 0);
 }
 
-void buf_set_csum(struct exec *x, struct frame *f, struct csum_id id)
-{
-	(void)x;
-	f->csum_kind = (u16)id.kind;
-	f->csum_owner = id.owner;
-	f->csum_seed = id.seed;
-}
-
 /* ---- forgetting */
 static void buf_forget_frame(struct exec *x, struct frame *f)
 {
@@ -348,6 +340,14 @@ static void buf_forget_frame(struct exec *x, struct frame *f)
 	}
 	frame_detach(x, f);
 	frame_unpin(x, f);
+}
+
+/* By its key: without a pin the rest of a frame may be another's. */
+static bool buf_in(const struct frame *f, blkno_t block, u32 count)
+{
+	blkno_t b = atomic_load(&f->key_lo) | (u64)atomic_load(&f->key_hi) << 32;
+
+	return atomic_load(&f->kind) == FRAME_BUF && b - block < count;
 }
 
 void buf_forget(struct exec *x, blkno_t block, u32 count)
@@ -367,11 +367,9 @@ void buf_forget(struct exec *x, blkno_t block, u32 count)
 	for (fno_t i = 1; i < nframes; i++) {
 		struct frame *f = frame_of(x, i);
 
-		if (atomic_load(&f->kind) != FRAME_BUF || f->block - block >= count)
+		if (!buf_in(f, block, count) || !frame_try_pin(f))
 			continue;
-		if (!frame_try_pin(f))
-			continue;
-		if (atomic_load(&f->kind) == FRAME_BUF && f->block - block < count)
+		if (buf_in(f, block, count))
 			buf_forget_frame(x, f);
 		else
 			frame_unpin(x, f);

@@ -150,9 +150,12 @@ int writeback_for_space(struct exec *x, fno_t from);
 static inline void debug_edit(struct exec *x, const struct frame *f)
 {
 #ifdef MPDISK_DEBUG
-	u32 others = atomic_load(&f->editors) & ~(x->bit | FRAME_EDIT_WAITERS);
+	const u32 others = ~(x->bit | FRAME_EDIT_WAITERS);
 
-	plat_debug_edit(x->plat, x->id, frame_ref(x, f), !others);
+	plat_debug_edit(x->plat, x->id, frame_ref(x, f), !(atomic_load(&f->editors) & others));
+	/* somebody who touches it since then: before or after the bytes were looked at? */
+	if (atomic_load(&f->editors) & others)
+		plat_debug_touch(x->plat, frame_ref(x, f));
 #else
 	(void)x;
 	(void)f;

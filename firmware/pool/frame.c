@@ -143,7 +143,7 @@ static void page_unlist(struct exec *x, struct frame *f)
 		hot_save(x, &inode->pages, 8);
 		if (inode->pages == frame_no(x, f))
 			inode->pages = next == f ? 0 : f->own_next;
-		inode->npages--;
+		atomic_store(&inode->npages, inode->npages - 1);
 		next->own_prev = f->own_prev;
 		prev->own_next = f->own_next;
 		f->own_next = 0;
@@ -235,7 +235,11 @@ static struct frame *free_pop(struct exec *x)
 	if (hdr->free_head) {
 		f = frame_of(x, hdr->free_head);
 		hot_save(x, &hdr->free_head, 12);
-		hot_save(x, f, sizeof(*f));
+		/* singly: somebody who lost his way may be looking at the first three */
+		hot_save(x, &f->kind, 4);
+		hot_save(x, &f->flags, 4);
+		hot_save(x, &f->pins, 4);
+		hot_save(x, &f->free_next, 8);
 		atomic_store(&hdr->free_head, f->free_next);
 		if (!f->free_next)
 			hdr->free_tail = 0;
@@ -259,7 +263,8 @@ static void free_push(struct exec *x, struct frame *f)
 
 	hot_begin(x, &hot, &hdr->free_lock, RANK_FREE);
 	hot_save(x, &hdr->free_head, 12);
-	hot_save(x, f, sizeof(*f));
+	hot_save(x, &f->kind, 4);
+	hot_save(x, &f->free_next, 8);
 	atomic_store(&f->kind, FRAME_FREE);
 	f->owner = 0;
 	f->free_next = 0;

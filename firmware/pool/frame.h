@@ -54,11 +54,11 @@ enum csum_kind {
 	CSUM_GDT,          /* group descriptors; owner = number of the first one in the block */
 	CSUM_BLOCK_BITMAP, /* owner = group; the sum itself lives in the descriptor */
 	CSUM_INODE_BITMAP, /* owner = group */
-	CSUM_ITABLE, /* owner = number of the first inode in the block; csum_mask: which to seal */
-	CSUM_EXTENT, /* owner = inode number, seed */
-	CSUM_DIR,    /* linear or leaf directory block: owner = inode number, seed */
-	CSUM_DX,     /* htree root or node: owner = inode number, seed */
-	CSUM_XATTR,  /* the block number is in the sum */
+	CSUM_ITABLE,       /* owner = number of the first inode in the block; mask: which to seal */
+	CSUM_EXTENT,       /* owner = inode number, seed */
+	CSUM_DIR,          /* linear or leaf directory block: owner = inode number, seed */
+	CSUM_DX,           /* htree root or node: owner = inode number, seed */
+	CSUM_XATTR,        /* the block number is in the sum */
 };
 
 struct frame {         /* 64 bytes */
@@ -83,21 +83,32 @@ struct frame {         /* 64 bytes */
 	};
 	blkno_t block;  /* BUF, and PAGE with a medium block: where it is written; PAGE 0: a hole,
 			   clean */
-	u16 csum_kind;  /* [set with the first pin] */
-	u16 csum_mask;  /* atomic in its word: inodes of the itable block to seal; in a CSUM_DIR
-			   buffer the leaf's insert hint (dir.c) */
+	u32 csum;       /* atomic: enum csum_kind, and in the upper half a mask: inodes of the
+			   itable block to seal; in a CSUM_DIR buffer the leaf's insert hint
+			   (dir.c) */
 	u32 csum_owner; /* PAGE: ref of its struct inode */
 	u32 csum_seed;  /* inode checksum seed for EXTENT, DIR, DX */
 	u32 editors;    /* atomic: a bit per executor whose open tx has edited it; FRAME_SEALING */
 };
 
 _Static_assert(sizeof(struct frame) == 64, "struct frame");
+_Static_assert(offsetof(struct frame, owner) == offsetof(struct frame, free_next) + 4,
+	       "saved as one");
 
-/* Others may be adding to csum_mask in the same word. */
 static inline u32 frame_csum_kind(const struct frame *f)
 {
-	return POOL_SHARED ? atomic_load((const u32 *)(const void *)&f->csum_kind) & 0xffff
-			   : f->csum_kind;
+	return atomic_load(&f->csum) & 0xFFFFu;
+}
+
+static inline u32 frame_csum_mask(const struct frame *f)
+{
+	return atomic_load(&f->csum) >> 16;
+}
+
+/* By who alone may change it: the one that makes or edits the buffer. */
+static inline void frame_csum_set(struct frame *f, enum csum_kind kind, u32 mask)
+{
+	atomic_store(&f->csum, kind | mask << 16);
 }
 
 static inline fno_t frame_no(const struct exec *x, const struct frame *f)
@@ -156,14 +167,8 @@ int warn_unused buf_save(struct exec *x, struct frame *f, u32 off, u32 len, void
 /* One more inode of an itable buffer to be sealed; the buffer is edited by this tx. */
 static inline void buf_csum_add(struct frame *f, u32 index)
 {
-	u32 *word = (u32 *)(void *)&f->csum_kind;
-
-	_Static_assert(offsetof(struct frame, csum_kind) % 4 == 0,
-		       "csum_kind and csum_mask: a word");
-	atomic_or(word, 0x10000u << index);
+	atomic_or(&f->csum, 0x10000u << index);
 }
-/* The block is from now on something else (linear directory: htree root); edited by this tx. */
-void buf_set_csum(struct exec *x, struct frame *f, struct csum_id id);
 /* Drops buffers of freed blocks without writing them (called when the blocks are really freed). */
 void buf_forget(struct exec *x, blkno_t block, u32 count);
 
@@ -188,6 +193,8 @@ void page_replace(struct exec *x, struct inode *inode, struct frame *old, struct
 /* Takes pages [first, last] out of the cache without writing; pinned frames live on unhashed as
  * ANON. */
 void page_drop(struct exec *x, struct inode *inode, lblk_t first, lblk_t last);
+/* Recovery: takes the pages of these blocks out of the cache without writing. */
+void page_forget_blocks(struct exec *x, blkno_t block, u32 count);
 /* Writes dirty pages [first, last] of the inode and waits. Errors of earlier background writes are
  * reported too, once. Contiguous blocks go as one request where frames allow. */
 int warn_unused page_flush(struct exec *x, struct inode *inode, lblk_t first, lblk_t last);

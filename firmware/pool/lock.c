@@ -250,13 +250,12 @@ static __attribute__((noinline)) void lock_drop_slow(struct exec *x, u32 *word, 
 void lock_drop(struct exec *x, u32 *word)
 {
 	struct exec_slot *slot = x->slot;
-	u32 n = slot->nheld, i = lock_find(slot, exec_ref(x, word));
+	u32 n = slot->nheld, i = lock_find(slot, exec_ref(x, word)), seen = atomic_load(word);
 
 	if (!i)
 		plat_panic(x->plat, "a lock is dropped that is not held", __FILE__, __LINE__);
-	if (!POOL_SHARED && i == n && !(slot->held[n - 1] & HELD_READER) &&
-	    !(atomic_load(word) & LOCK_WAITERS)) {
-		atomic_store(word, 0);
+	if (!POOL_SHARED && i == n && !(seen & LOCK_WAITERS)) {
+		atomic_store(word, slot->held[n - 1] & HELD_READER ? seen & ~x->bit : 0);
 		slot->nheld = n - 1;
 		return;
 	}

@@ -27,7 +27,7 @@ static void page_list(struct exec *x, struct inode *inode, struct frame *f)
 		f->own_next = fno;
 		f->own_prev = fno;
 	}
-	inode->npages++;
+	atomic_store(&inode->npages, inode->npages + 1);
 	hot_end(x, &hot);
 }
 
@@ -63,8 +63,7 @@ static void page_setup(struct exec *x, struct inode *inode, struct frame *f, blk
 		       u32 flags)
 {
 	f->block = block;
-	f->csum_kind = CSUM_NONE;
-	f->csum_mask = 0;
+	frame_csum_set(f, CSUM_NONE, 0);
 	f->own_next = 0;
 	f->own_prev = 0;
 	atomic_store(&f->editors, 0);
@@ -187,9 +186,9 @@ void page_drop(struct exec *x, struct inode *inode, lblk_t first, lblk_t last)
 {
 	struct frame *f;
 
-	if (!inode->npages)
+	if (!atomic_load(&inode->npages))
 		return;
-	if (last - first < inode->npages) {
+	if (last - first < atomic_load(&inode->npages)) {
 		for (lblk_t i = first;; i++) {
 			f = frame_lookup(x, FRAME_PAGE, i, inode->ino);
 			if (f)
@@ -200,4 +199,17 @@ void page_drop(struct exec *x, struct inode *inode, lblk_t first, lblk_t last)
 	}
 	while ((f = page_first(x, inode, first, last)))
 		page_drop_one(x, f);
+}
+
+void page_forget_blocks(struct exec *x, blkno_t block, u32 count)
+{
+	for (fno_t i = 1; i < x->pool->hdr->nframes; i++) {
+		struct frame *f = frame_of(x, i);
+
+		if (atomic_load(&f->kind) != FRAME_PAGE || !frame_try_pin(f))
+			continue;
+		if (atomic_load(&f->kind) == FRAME_PAGE && f->block - block < count)
+			page_drop(x, page_inode(x, f), f->key_lo, f->key_lo);
+		frame_unpin(x, f);
+	}
 }

