@@ -266,6 +266,7 @@ static void edit_release(struct exec *x, struct frame *f)
 	} while (!atomic_cas(&f->editors, &seen, next));
 	if (next == 0 && (seen & FRAME_EDIT_WAITERS))
 		plat_wake(x->plat, &f->editors);
+	plat_guard_frame(f);
 	exec_step(x);
 }
 

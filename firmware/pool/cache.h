@@ -4,6 +4,7 @@
 #define MPDISK_CACHE_H
 
 #include "platform/atomic.h"
+#include "platform/guard.h"
 #include "pool/frame.h"
 #include "pool/lock.h"
 #include "pool/undo.h"
@@ -66,8 +67,10 @@ static inline bool frame_try_pin(struct frame *f)
 	u32 pins = atomic_load(&f->pins);
 
 	while (!(pins & FRAME_FROZEN))
-		if (atomic_cas(&f->pins, &pins, pins + 1))
+		if (atomic_cas(&f->pins, &pins, pins + 1)) {
+			plat_guard_frame(f);
 			return true;
+		}
 	return false;
 }
 

@@ -9,6 +9,7 @@
  */
 #include "fs/inode.h"
 #include "platform/errno.h"
+#include "platform/guard.h"
 #include "pool/cache.h"
 
 #define CLOCK_STEP 128u  /* frames that are looked at before dirty ones are written */
@@ -250,6 +251,7 @@ static struct frame *free_pop(struct exec *x)
 		atomic_store(&f->flags, 0);
 		/* somebody who lost his way may try to pin it from here on: he gives it back */
 		atomic_store_release(&f->pins, 1);
+		plat_guard_frame(f);
 	}
 	hot_end(x, &hot);
 	return f;
@@ -285,6 +287,7 @@ void frame_pin(struct exec *x, struct frame *f)
 {
 	(void)x;
 	atomic_add(&f->pins, 1);
+	plat_guard_frame(f);
 }
 
 static __attribute__((noinline)) void frame_free(struct exec *x, struct frame *f)
@@ -305,7 +308,10 @@ static __attribute__((noinline)) void frame_free(struct exec *x, struct frame *f
 
 void frame_unpin(struct exec *x, struct frame *f)
 {
-	if (atomic_add(&f->pins, 0u - 1) == 0 && atomic_load(&f->kind) == FRAME_ANON)
+	u32 left = atomic_add(&f->pins, 0u - 1);
+
+	plat_guard_frame(f);
+	if (left == 0 && atomic_load(&f->kind) == FRAME_ANON)
 		frame_free(x, f);
 }
 
@@ -336,6 +342,7 @@ static bool evict(struct exec *x, struct frame *f)
 			atomic_store(&f->flags, 0);
 			exec_step(x);
 			atomic_store_release(&f->pins, 1);
+			plat_guard_frame(f);
 			atomic_store_release(&x->slot->freezing, 0);
 			return true;
 		}

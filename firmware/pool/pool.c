@@ -6,6 +6,7 @@
 
 #include "platform/atomic.h"
 #include "platform/errno.h"
+#include "platform/guard.h"
 #include "journal/journal.h"
 #include "pool/exec.h"
 #include "pool/frame.h"
@@ -117,7 +118,7 @@ int pool_attach(struct pool *pool, void *base, u32 size)
 int pool_carve(struct pool *pool, u32 bytes, ref_t *out)
 {
 	struct pool_header *hdr = pool->hdr;
-	u32 need = (bytes + 63) & ~63u;
+	u32 need = ((bytes + 63) & ~63u) + GUARD_GAP;
 
 	if (hdr->sealed)
 		return -MP_EINVAL;
@@ -126,6 +127,7 @@ int pool_carve(struct pool *pool, u32 bytes, ref_t *out)
 	*out = hdr->carve;
 	hdr->carve += need;
 	memset(pool_ptr(pool, *out), 0, need);
+	plat_guard_close((u8 *)pool_ptr(pool, *out) + bytes, need - bytes);
 	return 0;
 }
 
@@ -138,15 +140,19 @@ void pool_seal(struct pool *pool)
 		return;
 	for (fno_t i = 0; i < hdr->nframes; i++) {
 		struct frame *f = &pool->frames[i]; /* zeroed when it was carved */
+		bool fixed = i < first || (i - first) % GUARD_STRIDE;
 
-		f->pins = i < first ? 1 : FRAME_FROZEN;
-		f->kind = i < first ? FRAME_FIXED : FRAME_FREE;
-		f->flags = i < first ? FRAME_UPTODATE : 0;
-		f->free_next = i >= first && i + 1 < hdr->nframes ? i + 1 : 0;
+		f->pins = fixed ? 1 : FRAME_FROZEN;
+		f->kind = fixed ? FRAME_FIXED : FRAME_FREE;
+		f->flags = fixed ? FRAME_UPTODATE : 0;
+		if (fixed)
+			continue;
+		f->free_next = i + GUARD_STRIDE < hdr->nframes ? i + GUARD_STRIDE : 0;
+		hdr->free_tail = i;
+		hdr->nfree++;
 	}
 	hdr->free_head = first < hdr->nframes ? first : 0;
-	hdr->free_tail = hdr->free_head ? hdr->nframes - 1 : 0;
-	hdr->nfree = hdr->nframes - first;
+	plat_guard_close(pool_ptr(pool, first << BLOCK_SHIFT), (hdr->nframes - first) * BLOCK_SIZE);
 	hdr->clock_hand = first;
 	atomic_store_release(&hdr->sealed, 1);
 }
