@@ -18,6 +18,14 @@ static u32 run_length(const u32 *ptr, u32 index, u32 end)
 	return i - index;
 }
 
+/* A pointer of 0, `levels` above the data: nothing behind it is there, from rest on. */
+static u32 hole_length(u64 rest, u32 levels)
+{
+	u64 span = 1ull << (levels * PTRS_SHIFT);
+
+	return (u32)(span - (rest & (span - 1)));
+}
+
 int blockmap_lookup(struct exec *x, const struct inode *inode, lblk_t lblk, struct extent_map *out)
 {
 	const u32 *ptr = inode_raw(x, inode)->i_block;
@@ -35,16 +43,20 @@ int blockmap_lookup(struct exec *x, const struct inode *inode, lblk_t lblk, stru
 		rest -= DIRECT;
 		for (levels = 1; levels <= 3 && rest >> (levels * PTRS_SHIFT); levels++)
 			rest -= 1ull << (levels * PTRS_SHIFT);
-		if (levels > 3)
+		if (levels > 3) {
+			out->len = ~0u - lblk;
 			return 0;
+		}
 		index = DIRECT + levels - 1;
 	}
 	while (levels) {
 		struct frame *next;
 		blkno_t block = ptr[index];
 
-		if (!block)
+		if (!block) {
+			out->len = hole_length(rest, levels);
 			goto out;
+		}
 		if (!fs_block_valid(x, block, 1)) {
 			err = fs_corrupt(x, "block pointer", inode->ino, block);
 			goto out;

@@ -131,7 +131,7 @@ int fs_read(struct exec *x, node_t node, u64 pos, u32 len, struct fs_seg *segs, 
 static int seek_locked(struct exec *x, struct inode *inode, u64 pos, bool data, u64 *out)
 {
 	u64 size = inode_size(inode_raw(x, inode));
-	u64 at = pos >> BLOCK_SHIFT;
+	u64 at = pos >> BLOCK_SHIFT, left = 4 * fs_of(x)->blocks_count;
 	int err;
 
 	err = file_check(inode_raw(x, inode));
@@ -151,6 +151,9 @@ static int seek_locked(struct exec *x, struct inode *inode, u64 pos, bool data, 
 			return 0;
 		}
 		at += m.len;
+		/* pointers that go round in a circle: there are not so many blocks */
+		if (!left--)
+			return fs_corrupt(x, "more blocks than the medium has", inode->ino, at);
 	}
 	*out = size;
 	return data ? -MP_ENXIO : 0;
