@@ -147,7 +147,9 @@ static void run(u32 index)
 		plat_wait(&soc, &device.tick, seen, 0);
 		if (++ticks % WRITEBACK_TICKS || mount_error)
 			continue;
-		err = cache_writeback(&background, WRITEBACK_FRAMES);
+		err = fs_error_write(&background);
+		if (!err)
+			err = cache_writeback(&background, WRITEBACK_FRAMES);
 		if (err < 0)
 			plat_log(&soc, PLAT_ERR, "write-back: error %d", -err);
 	}

@@ -45,7 +45,7 @@ int group_desc(struct exec *x, u32 group, struct frame **buf, struct ext4_group_
 	int err;
 
 	if (group >= fs->ngroups)
-		return fs_corrupt(x, "group number out of range", 0, group);
+		return fs_corrupt_maps(x, "group number out of range", 0, group);
 	err = buf_read(x, (blkno_t)fs->first_data_block + 1 + table, id, buf);
 	if (err)
 		return err;
@@ -203,13 +203,13 @@ static int group_load(struct exec *x, u32 g)
 	if (!on_medium(fs, desc_block_bitmap(d, size), 1) ||
 	    !on_medium(fs, desc_inode_bitmap(d, size), 1) ||
 	    !on_medium(fs, desc_inode_table(d, size), itable_blocks(fs)))
-		err = fs_corrupt(x, "group descriptor: bitmap or table outside the filesystem", 0,
-				 g);
+		err = fs_corrupt_maps(x, "group descriptor: bitmap or table outside the filesystem",
+				      0, g);
 	else if (group->free_blocks > group_blocks(fs, g) ||
 		 group->free_inodes > fs->inodes_per_group ||
 		 group->used_dirs > fs->inodes_per_group - group->free_inodes ||
 		 desc_itable_unused(d, size) > fs->inodes_per_group)
-		err = fs_corrupt(x, "group descriptor: counters make no sense", 0, g);
+		err = fs_corrupt_maps(x, "group descriptor: counters make no sense", 0, g);
 	buf_put(x, buf);
 	return err;
 }
@@ -231,7 +231,7 @@ int groups_load(struct exec *x)
 		u32 super = super_blocks(x, g);
 
 		if (super >= group_blocks(fs, g))
-			return fs_corrupt(x, "group too small for its descriptors", 0, g);
+			return fs_corrupt_maps(x, "group too small for its descriptors", 0, g);
 		err = group_desc(x, g, &buf, &d);
 		if (err)
 			return err;
@@ -266,7 +266,7 @@ int inode_place(struct exec *x, ino_no_t ino, blkno_t *block, u32 *offset)
 	int err;
 
 	if (!ino || ino > fs->inodes_count)
-		return -MP_EUCLEAN;
+		return fs_corrupt(x, "inode number out of range", ino, 0);
 	g = (ino - 1) / fs->inodes_per_group;
 	index = (ino - 1) - g * fs->inodes_per_group;
 	err = group_desc(x, g, &buf, &d);
@@ -310,7 +310,7 @@ static int bitmap_read(struct exec *x, struct group_edit *e, bool inodes)
 		nfree = e->group->free_blocks == end - used;
 	}
 	if (!nfree)
-		return fs_corrupt(x, "free count of an uninitialised group", 0, e->g);
+		return fs_corrupt_maps(x, "free count of an uninitialised group", 0, e->g);
 	/* for good, whatever becomes of the tx: the bitmap says the same as the flag did */
 	e->mark = tx_mini_begin(x);
 	err = buf_edit(x, e->desc_buf);
@@ -361,7 +361,7 @@ int group_hold(struct exec *x, u32 g, bool inodes)
 	int err;
 
 	if (fs_has_uninit(x) && atomic_load(&e.group->flags) & uninit)
-		return fs_corrupt(x, "freeing in a group that was never used", 0, g);
+		return fs_corrupt_maps(x, "freeing in a group that was never used", 0, g);
 	err = group_desc(x, g, &e.desc_buf, &e.desc);
 	if (err)
 		return err;

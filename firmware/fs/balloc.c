@@ -118,18 +118,19 @@ static int group_take(struct exec *x, u32 g, u32 goal, u32 *count, blkno_t *bloc
 	}
 	if (!len) {
 		err = e.group->free_blocks
-			      ? fs_corrupt(x, "block bitmap is full, its descriptor says free", 0,
-					   g)
+			      ? fs_corrupt_maps(x, "block bitmap is full, its descriptor says free",
+						0, g)
 			      : -MP_ENOSPC;
 		return group_end(x, &e, err);
 	}
 	*block = (blkno_t)g * fs->blocks_per_group + bit;
 	*count = len;
 	if (len > e.group->free_blocks)
-		return group_end(x, &e, fs_corrupt(x, "group's free block count too low", 0, g));
-	if (!fs_block_valid(x, *block, len))
 		return group_end(x, &e,
-				 fs_corrupt(x, "block bitmap says metadata is free", 0, *block));
+				 fs_corrupt_maps(x, "group's free block count too low", 0, g));
+	if (!fs_block_valid(x, *block, len))
+		return group_end(
+			x, &e, fs_corrupt_maps(x, "block bitmap says metadata is free", 0, *block));
 	err = group_change(x, &e, bit, len);
 	if (!err)
 		err = tx_inflight(x, INFLIGHT_ALLOC_BLOCKS, *block, len);
@@ -218,7 +219,7 @@ static int free_later(struct exec *x, blkno_t block, u32 count, u32 flag)
 	int err;
 
 	if (count & INFLIGHT_DATA || !fs_block_valid(x, block, count))
-		return fs_corrupt(x, "freeing blocks that are none or metadata", 0, block);
+		return fs_corrupt_maps(x, "freeing blocks that are none or metadata", 0, block);
 	g = block_group(fs_of(x), block, &bit);
 	last = block_group(fs_of(x), block + count - 1, &bit);
 	for (; g <= last; g++) {
@@ -250,7 +251,7 @@ static int give_back_in(struct exec *x, struct inflight *entry, u32 g, u32 bit, 
 		return err;
 	if (bits_next_zero(e.map, bit, bit + n) != bit + n ||
 	    e.group->free_blocks + n > group_blocks(fs_of(x), g))
-		return group_end(x, &e, fs_corrupt(x, "freeing a free block", 0, entry->a));
+		return group_end(x, &e, fs_corrupt_maps(x, "freeing a free block", 0, entry->a));
 	err = group_change(x, &e, bit, n);
 	if (!err)
 		err = tx_save(x, entry, sizeof(*entry));

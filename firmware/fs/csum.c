@@ -18,9 +18,14 @@ static u32 sum(struct exec *x, u32 crc, const void *p, u32 len)
 
 static int bad(struct exec *x, const struct frame *f, const char *what)
 {
+	u32 kind = frame_csum_kind(f);
+	bool owned = kind == CSUM_EXTENT || kind == CSUM_DIR || kind == CSUM_DX;
+	bool maps = kind == CSUM_GDT || kind == CSUM_BLOCK_BITMAP || kind == CSUM_INODE_BITMAP;
+
 	plat_log(x->plat, PLAT_ERR, "block %llu: the checksum of the %s is wrong",
 		 (unsigned long long)f->block, what);
-	return -MP_EUCLEAN;
+	return fs_error_here(x, what, owned ? f->csum_owner : 0, f->block,
+			     FS_ERROR_BADCRC | (maps ? FS_ERROR_HARM : 0));
 }
 
 /* ---- each kind: its sum and where it is kept */

@@ -70,6 +70,9 @@ int warn_unused fs_mount(struct exec *x, const struct fs_mount_opts *opts);
 /* Writes everything back, marks the filesystem clean. Open files are released. */
 int warn_unused fs_unmount(struct exec *x);
 int warn_unused fs_sync(struct exec *x);
+/* Errors that were found since the last sync go into the superblock on the medium. For whoever
+ * writes back now and then. */
+int warn_unused fs_error_write(struct exec *x);
 
 struct fs_statfs {
 	u64 blocks, bfree, bavail; /* 4 KiB */

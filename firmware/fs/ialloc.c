@@ -40,14 +40,15 @@ static int group_take_inode(struct exec *x, u32 g, bool directory, ino_no_t *ino
 	index = bits_next_zero(e.map, low, end);
 	if (index >= end) {
 		err = e.group->free_inodes
-			      ? fs_corrupt(x, "inode bitmap is full, its descriptor says free", 0,
-					   g)
+			      ? fs_corrupt_maps(x, "inode bitmap is full, its descriptor says free",
+						0, g)
 			      : -MP_ENOSPC;
 		return group_end(x, &e, err);
 	}
 	unused = uninit ? desc_itable_unused(e.desc, fs->desc_size) : 0;
 	if (!e.group->free_inodes || unused > end || index > end - unused)
-		return group_end(x, &e, fs_corrupt(x, "inode counts of a group disagree", 0, g));
+		return group_end(x, &e,
+				 fs_corrupt_maps(x, "inode counts of a group disagree", 0, g));
 	if (index == end - unused && index % fs->inodes_per_block == 0)
 		err = table_block_init(x, &e, index);
 	if (!err)
@@ -128,7 +129,7 @@ int inode_free(struct exec *x, ino_no_t ino, bool directory)
 	int err;
 
 	if (ino < fs->first_ino || ino > fs->inodes_count)
-		return fs_corrupt(x, "freeing a reserved inode", ino, 0);
+		return fs_corrupt_maps(x, "freeing a reserved inode", ino, 0);
 	err = group_hold(x, (ino - 1) / fs->inodes_per_group, true);
 	return err ? err : tx_inflight(x, INFLIGHT_FREE_INODE, ino, directory);
 }
@@ -147,7 +148,7 @@ int inode_give_back(struct exec *x, struct inflight *entry)
 		return err;
 	if (bits_next_zero(e.map, index, index + 1) == index ||
 	    e.group->free_inodes >= fs->inodes_per_group || (directory && !e.group->used_dirs))
-		return group_end(x, &e, fs_corrupt(x, "freeing a free inode", ino, 0));
+		return group_end(x, &e, fs_corrupt_maps(x, "freeing a free inode", ino, 0));
 	err = group_change(x, &e, index, 1);
 	if (!err)
 		err = tx_save(x, &entry->kind, 4);

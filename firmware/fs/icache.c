@@ -314,7 +314,7 @@ static int inode_check(struct exec *x, const struct inode *inode, const struct w
 		return -MP_ESTALE;
 	/* changed since it was read or written: its checksum is made when it is written */
 	if (!(frame_csum_mask(f) >> nth & 1) && csum_verify_inode(x, raw, inode->ino))
-		return fs_corrupt(x, "inode checksum", inode->ino, f->block);
+		return fs_bad_sum(x, "inode checksum", inode->ino, f->block);
 	if (!raw->i_links_count && !want->orphan)
 		return fs_corrupt(x, "inode is not in use", inode->ino, f->block);
 	if (!type_valid(raw->i_mode))
@@ -517,7 +517,7 @@ int inode_slot_new(struct exec *x, ino_no_t ino, u32 type, struct inode **out)
 		}
 		/* left over from a creation that was aborted, and not put yet */
 		if (!(atomic_load(&inode->flags) & INODE_NEW)) {
-			err = fs_corrupt(x, "inode bitmap says a live inode is free", ino, 0);
+			err = fs_corrupt_maps(x, "inode bitmap says a live inode is free", ino, 0);
 			inode_put(x, inode);
 			goto out;
 		}

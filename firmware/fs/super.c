@@ -93,6 +93,8 @@ static void fs_fill(struct exec *x, struct fs *fs, const struct ext4_super *sb, 
 	fs->ngroups = (u32)((fs->blocks_count + fs->blocks_per_group - 1) / fs->blocks_per_group);
 	fs->generation = plat_random(x->plat);
 	fs->mounted_rw = !read_only;
+	fs->errors = sb->s_errors;
+	fs->errors_before = sb->s_error_count;
 	fs->was_valid = (sb->s_state & (EXT4_STATE_VALID | EXT4_STATE_ERROR)) == EXT4_STATE_VALID;
 }
 
@@ -355,6 +357,7 @@ out:
 static int put_totals(struct exec *x, bool closing)
 {
 	struct ext4_super *sb;
+	u32 errors = 0;
 	u64 blocks, inodes;
 	int err;
 
@@ -369,22 +372,30 @@ static int put_totals(struct exec *x, bool closing)
 	sb->s_free_inodes_count = (u32)inodes;
 	sb->s_wtime = (u32)x->now.sec;
 	sb->s_wtime_hi = (u8)(x->now.sec >> 32);
-	/* an error that could not be recorded when it was found */
-	if (atomic_load(&fs_of(x)->error_count))
-		sb->s_state |= EXT4_STATE_ERROR;
+	errors = atomic_load(&fs_of(x)->error_count);
+	fs_error_fill(x, sb);
 	if (closing && fs_of(x)->was_valid && !(sb->s_state & EXT4_STATE_ERROR))
 		sb->s_state |= EXT4_STATE_VALID;
 out:
-	return tx_end(x, err);
+	err = tx_end(x, err);
+	if (!err)
+		atomic_store(&fs_of(x)->errors_put, errors);
+	return err;
 }
 
 int fs_sync(struct exec *x)
 {
+	const struct fs *fs = fs_of(x);
 	int err = 0;
 
-	if (!atomic_load(&fs_of(x)->read_only))
+	if (!atomic_load(&fs->read_only) || (fs->mounted_rw && fs_error_pending(x)))
 		err = put_totals(x, false);
 	return err ? err : cache_sync(x);
+}
+
+int fs_error_write(struct exec *x)
+{
+	return fs_of(x)->mounted_rw && fs_error_pending(x) ? fs_sync(x) : 0;
 }
 
 /* Inodes that live on only because somebody has them open go now, as if everybody had closed. */
@@ -448,70 +459,4 @@ int fs_statfs(struct exec *x, struct fs_statfs *out)
 	out->ffree = inodes;
 	out->namelen = EXT4_NAME_MAX;
 	return 0;
-}
-
-static void copy_text(u8 *dst, u32 size, const char *s)
-{
-	u32 i;
-
-	for (i = 0; i < size; i++)
-		dst[i] = *s ? (u8)*s++ : 0;
-}
-
-/* The first and the last error, for e2fsck and dumpe2fs. The mini makes it last beyond the abort
- * that the caller is about to do. */
-static void record_error(struct exec *x, const char *what, ino_no_t ino, blkno_t block)
-{
-	struct fs *fs = fs_of(x);
-	struct ext4_super *sb;
-	u32 mark;
-
-	/* inside a mini there is no place for another: fs_unmount() tells it then */
-	if (!fs->super_frame || x->slot->phase != TX_OPEN || x->mini ||
-	    !lock_mini_try(x, &fs->super_lock, RANK_SUPER))
-		return;
-	mark = tx_mini_begin(x);
-	if (!super_save(x, &sb)) {
-		sb->s_state |= EXT4_STATE_ERROR;
-		sb->s_state &= (u16)~EXT4_STATE_VALID;
-		if (!sb->s_error_count) {
-			sb->s_first_error_time = (u32)x->now.sec;
-			sb->s_first_error_time_hi = (u8)(x->now.sec >> 32);
-			sb->s_first_error_ino = ino;
-			sb->s_first_error_block = block;
-			sb->s_first_error_line = 0;
-			sb->s_first_error_errcode = 2; /* EFSCORRUPTED */
-			copy_text(sb->s_first_error_func, sizeof(sb->s_first_error_func), what);
-		}
-		sb->s_error_count++;
-		sb->s_last_error_time = (u32)x->now.sec;
-		sb->s_last_error_time_hi = (u8)(x->now.sec >> 32);
-		sb->s_last_error_ino = ino;
-		sb->s_last_error_block = block;
-		sb->s_last_error_line = 0;
-		sb->s_last_error_errcode = 2;
-		copy_text(sb->s_last_error_func, sizeof(sb->s_last_error_func), what);
-	}
-	tx_mini_commit(x, mark);
-	lock_drop(x, &fs->super_lock);
-}
-
-int fs_corrupt(struct exec *x, const char *what, ino_no_t ino, blkno_t block)
-{
-	struct fs *fs = fs_of(x);
-
-	plat_log(x->plat, PLAT_ERR, "corrupt: %s (inode %u, block %llu)", what, ino,
-		 (unsigned long long)block);
-	atomic_add(&fs->error_count, 1);
-	if (!atomic_load(&fs->read_only)) {
-		record_error(x, what, ino, block);
-		plat_log(x->plat, PLAT_ERR, "the filesystem is read-only from now on");
-		atomic_store(&fs->read_only, 1);
-	}
-	return -MP_EUCLEAN;
-}
-
-int fs_writable(struct exec *x)
-{
-	return atomic_load(&fs_of(x)->read_only) ? -MP_EROFS : 0;
 }

@@ -5,6 +5,7 @@
 #define MPDISK_FS_SUPER_H
 
 #include "format/ext4.h"
+#include "platform/atomic.h"
 #include "pool/exec.h"
 #include "pool/frame.h"
 
@@ -20,6 +21,16 @@ struct group {           /* 32 bytes, per block group: volatile state of its all
 	u16 meta_end;
 };
 
+struct fs_error { /* 64 bytes */
+	s64 sec;
+	blkno_t block;
+	ino_no_t ino;
+	u32 line;
+	u32 code; /* FS_ERROR_*, 0: none */
+	u32 reserved;
+	u8 func[32];
+};
+
 struct fs {
 	u32 rename_lock; /* RANK_RENAME */
 	u32 orphan_lock; /* RANK_ORPHAN */
@@ -27,7 +38,7 @@ struct fs {
 	u32 super_lock;  /* RANK_SUPER */
 	u32 icache_lock; /* RANK_ICACHE: inode hash chains, LRU and free list */
 	u32 read_only;   /* atomic: by option, or after an error (errors=remount-ro) */
-	u32 error_count; /* atomic */
+	u32 error_count; /* atomic: errors found since the mount */
 	u32 ngroups;     /* the rest: [immutable after mount] unless said otherwise */
 	u32 first_data_block;
 	u32 blocks_per_group;
@@ -68,7 +79,14 @@ struct fs {
 	u32 mounted_rw; /* the medium may be written to: also after an error, to say so */
 	u32 reserved0;
 	blkno_t overhead; /* blocks that statfs does not count: what mkfs and the journal took */
-	u32 reserved[19];
+	/* errors, owner error.c */
+	u32 error_lock;              /* RANK_ERROR */
+	u32 errors_put;              /* [super_lock] of error_count: what the superblock knows of */
+	u32 errors_before;           /* s_error_count at mount */
+	u32 errors;                  /* s_errors: what to do */
+	struct fs_error first_error; /* [error_lock] since the mount */
+	struct fs_error last_error;  /* [error_lock] */
+	u32 reserved[14];
 };
 
 static inline struct fs *fs_of(const struct exec *x)
@@ -118,10 +136,35 @@ static inline blkno_t desc_inode_table(const struct ext4_group_desc *d, u32 desc
 	return d->bg_inode_table_lo | (desc_size >= 64 ? (u64)d->bg_inode_table_hi << 32 : 0);
 }
 
-/* Corruption was found: logs it (what, inode, block), fills the superblock's error fields and the
- * ERROR state, turns the filesystem read-only. Always returns -EUCLEAN. Callable with locks held
- * (it takes none in the way: the fields are written under a mini). */
-int fs_corrupt(struct exec *x, const char *what, ino_no_t ino, blkno_t block) __attribute__((cold));
+/* ---- errors (error.c) */
+#define FS_ERROR_LINE 0xffffu
+#define FS_ERROR_CODE_SHIFT 16u
+#define FS_ERROR_HARM 0x8000u /* in the code: read-only, whatever s_errors says */
+/* s_first_error_errcode, as e2fsprogs names them */
+#define FS_ERROR_EIO 2u
+#define FS_ERROR_BADCRC 4u
+#define FS_ERROR_CORRUPT 5u
+
+/* Corruption was found: logs it (what, inode, block) and remembers it for the superblock's error
+ * fields; the filesystem becomes read-only if s_errors says so or going on would do harm. Always
+ * returns -EUCLEAN. Callable anywhere, with locks held and inside a mini. */
+int fs_error(struct exec *x, const char *what, ino_no_t ino, blkno_t block, u32 where,
+	     const char *func) __attribute__((cold));
+#define fs_error_here(x, what, ino, block, code)                                                   \
+	fs_error(x, what, ino, block, (u32)__LINE__ | (u32)(code) << FS_ERROR_CODE_SHIFT, __func__)
+#define fs_corrupt(x, what, ino, block) fs_error_here(x, what, ino, block, FS_ERROR_CORRUPT)
+/* A checksum is wrong. */
+#define fs_bad_sum(x, what, ino, block) fs_error_here(x, what, ino, block, FS_ERROR_BADCRC)
+/* What is free and what is not cannot be believed: to go on would give away what is in use. */
+#define fs_corrupt_maps(x, what, ino, block)                                                       \
+	fs_error_here(x, what, ino, block, FS_ERROR_CORRUPT | FS_ERROR_HARM)
+/* Puts what was found since the mount into the superblock's bytes. */
+void fs_error_fill(struct exec *x, struct ext4_super *sb);
+/* The superblock does not know of all errors yet. */
+static inline bool fs_error_pending(const struct exec *x)
+{
+	return atomic_load(&fs_of(x)->error_count) != atomic_load(&fs_of(x)->errors_put);
+}
 
 /* -EROFS if the filesystem is read-only, else 0: first thing of every operation that changes
  * something. */

@@ -74,8 +74,6 @@ static int block_open(struct exec *x, struct inode *inode, struct xattrs *a)
 	if (!fs_block_valid(x, a->blkno, 1))
 		return fs_corrupt(x, "i_file_acl", inode->ino, a->blkno);
 	err = buf_read(x, a->blkno, id, &a->frame);
-	if (err == -MP_EUCLEAN)
-		return fs_corrupt(x, "checksum of an attribute block", inode->ino, a->blkno);
 	if (err)
 		return err;
 	a->block.base = frame_data(x, a->frame);

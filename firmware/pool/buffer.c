@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Buffers: metadata blocks of the medium, cached by block number (frame.h). */
 #include "fs/csum.h"
+#include "fs/super.h"
 #include "platform/errno.h"
 #include "pool/cache.h"
 #include "pool/tx.h"
@@ -24,7 +25,7 @@ static int buf_check_id(struct exec *x, struct frame *f, struct csum_id id)
 		 "block %llu is in use as kind %u of %u and wanted as kind %u of %u",
 		 (unsigned long long)f->block, frame_csum_kind(f), f->csum_owner, (u32)id.kind,
 		 id.owner);
-	return -MP_EUCLEAN;
+	return fs_corrupt(x, "block in use twice", 0, f->block);
 }
 
 static void buf_setup(struct frame *f, blkno_t block, struct csum_id id, u32 flags)
@@ -79,7 +80,7 @@ static int buf_obtain(struct exec *x, blkno_t block, struct csum_id id, struct f
 	if (block >= plat_blocks(x->plat)) {
 		plat_log(x->plat, PLAT_ERR, "block %llu lies outside of the medium",
 			 (unsigned long long)block);
-		return -MP_EUCLEAN;
+		return fs_corrupt(x, "block outside of the medium", 0, block);
 	}
 	err = frame_alloc(x, &f);
 	if (err)

@@ -25,6 +25,7 @@ enum lock_rank {
 	RANK_ICACHE,    /* minis only: inode hash and its LRU */
 	RANK_HASH,      /* minis only: bucket of the frame hash */
 	RANK_FREE,      /* minis only: frame free list and LRU */
+	RANK_ERROR,     /* minis only: the errors to be told (fs/error.c) */
 };
 
 #define LOCK_WRITER 0x80000000u

@@ -366,6 +366,7 @@ static void *flusher_main(void *arg)
 		if (disk->ending)
 			break;
 		pthread_mutex_unlock(&disk->lock);
+		(void)!fs_error_write(&disk->x);
 		(void)cache_writeback(&disk->x, FLUSH_FRAMES); /* logs what fails */
 		pthread_mutex_lock(&disk->lock);
 	}

@@ -474,7 +474,7 @@ TEST(error_is_recorded_and_turns_read_only)
 	char out[200];
 	u8 junk = 0x5A;
 
-	fixture_make(64, NULL, NULL);
+	fixture_make(64, "-e remount-ro", NULL);
 	x = fixture_mount();
 	mkd(x, FS_ROOT, "d");
 	fixture_unmount_check();

@@ -102,6 +102,18 @@ u32 env_sum(const void *block)
 	return sum;
 }
 
+int fs_error(struct exec *x, const char *what, ino_no_t ino, blkno_t block, u32 where,
+	     const char *func)
+{
+	(void)x;
+	(void)what;
+	(void)ino;
+	(void)block;
+	(void)where;
+	(void)func;
+	return -MP_EUCLEAN;
+}
+
 int csum_verify(struct exec *x, struct frame *f)
 {
 	const u32 *p = frame_data(x, f);

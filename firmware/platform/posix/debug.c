@@ -89,6 +89,8 @@ static void shadow_check(struct plat *plat, u32 executor, const struct shadow *s
 {
 	const u8 *now = plat->base + s->frame;
 
+	if (!memcmp(now, s->old, BLOCK_SIZE))
+		return;
 	for (u32 i = 0; i < BLOCK_SIZE; i++) {
 		if (now[i] == s->old[i] || s->saved[i])
 			continue;
