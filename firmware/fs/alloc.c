@@ -39,8 +39,8 @@ u32 block_group(const struct fs *fs, blkno_t block, u32 *bit)
 int group_desc(struct exec *x, u32 group, struct frame **buf, struct ext4_group_desc **desc)
 {
 	const struct fs *fs = fs_of(x);
-	u32 table = group / fs->descs_per_block;
-	u32 first = table * fs->descs_per_block;
+	u32 table = group >> (BLOCK_SHIFT - fs->desc_shift);
+	u32 first = table << (BLOCK_SHIFT - fs->desc_shift);
 	struct csum_id id = {CSUM_GDT, first, 0};
 	int err;
 
@@ -49,7 +49,7 @@ int group_desc(struct exec *x, u32 group, struct frame **buf, struct ext4_group_
 	err = buf_read(x, (blkno_t)fs->first_data_block + 1 + table, id, buf);
 	if (err)
 		return err;
-	*desc = (void *)((u8 *)frame_data(x, *buf) + (group - first) * fs->desc_size);
+	*desc = (void *)((u8 *)frame_data(x, *buf) + ((group - first) << fs->desc_shift));
 	return 0;
 }
 
@@ -257,7 +257,15 @@ void alloc_totals(struct exec *x, u64 *free_blocks, u64 *free_inodes)
 	}
 }
 
-int inode_place(struct exec *x, ino_no_t ino, blkno_t *block, u32 *offset)
+void inode_home_set(const struct fs *fs, const struct ext4_group_desc *d, u32 index,
+		    struct inode_home *home)
+{
+	home->block =
+		desc_inode_table(d, fs->desc_size) + (index >> (BLOCK_SHIFT - fs->inode_shift));
+	home->offset = (index << fs->inode_shift) & (BLOCK_SIZE - 1);
+}
+
+int inode_place(struct exec *x, ino_no_t ino, struct inode_home *home)
 {
 	const struct fs *fs = fs_of(x);
 	struct ext4_group_desc *d;
@@ -272,8 +280,8 @@ int inode_place(struct exec *x, ino_no_t ino, blkno_t *block, u32 *offset)
 	err = group_desc(x, g, &buf, &d);
 	if (err)
 		return err;
-	*block = desc_inode_table(d, fs->desc_size) + index / fs->inodes_per_block;
-	*offset = index % fs->inodes_per_block * fs->inode_size;
+	home->ino = ino;
+	inode_home_set(fs, d, index, home);
 	buf_put(x, buf);
 	return 0;
 }
@@ -385,9 +393,13 @@ int group_change(struct exec *x, struct group_edit *e, u32 bit, u32 count)
 		return err;
 	e->mark = tx_mini_begin(x);
 	e->in_mini = true;
-	err = tx_save(x, &e->map[first], (last - first + 1) * 4);
+	err = first == last ? tx_save(x, &e->map[first], 4)
+			    : tx_save(x, &e->map[first], (last - first + 1) * 4);
+	/* counters and flags, and the upper halves of the counters */
 	if (!err)
-		err = tx_save(x, e->desc, desc_bytes(fs_of(x)));
+		err = tx_save(x, &e->desc->bg_free_blocks_count_lo, 20);
+	if (!err && fs_of(x)->desc_size >= 64)
+		err = tx_save(x, &e->desc->bg_free_blocks_count_hi, 8);
 	if (!err)
 		err = tx_save(x, &e->group->free_blocks,
 			      offsetof(struct group, meta_first) -

@@ -21,7 +21,8 @@ int warn_unused block_free_data(struct exec *x, blkno_t block, u32 count);
 
 /* The inode's table block is initialised when it returns; what is in it is the caller's to change.
  * parent NULL: anywhere. -ENOSPC; -EUCLEAN. */
-int warn_unused inode_alloc(struct exec *x, struct inode *parent, bool directory, ino_no_t *ino);
+int warn_unused inode_alloc(struct exec *x, struct inode *parent, bool directory,
+			    struct inode_home *home);
 /* To be freed when the tx commits. */
 int warn_unused inode_free(struct exec *x, ino_no_t ino, bool directory);
 
@@ -31,8 +32,8 @@ u64 block_available(struct exec *x);
 /* Sums of the groups' counters. */
 void alloc_totals(struct exec *x, u64 *free_blocks, u64 *free_inodes);
 
-/* Medium block and byte offset of an inode in its table; -EUCLEAN out of range. */
-int warn_unused inode_place(struct exec *x, ino_no_t ino, blkno_t *block, u32 *offset);
+/* Where an inode lies in its table; -EUCLEAN out of range. */
+int warn_unused inode_place(struct exec *x, ino_no_t ino, struct inode_home *home);
 
 /* At mount: fills struct group[] from the descriptors, verifying each. */
 int warn_unused groups_load(struct exec *x);

@@ -34,6 +34,10 @@ int warn_unused group_end(struct exec *x, struct group_edit *e, int err);
 /* Writes the counters of struct group into the saved descriptor. */
 void group_put_counts(struct exec *x, struct group_edit *e);
 
+/* Where inode `index` of the group lies; not its number. */
+void inode_home_set(const struct fs *fs, const struct ext4_group_desc *d, u32 index,
+		    struct inode_home *home);
+
 /* First clear (set) bit in [from, end), or end. */
 u32 bits_next_zero(const u32 *map, u32 from, u32 end);
 u32 bits_next_one(const u32 *map, u32 from, u32 end);
@@ -51,11 +55,6 @@ int warn_unused block_bitmap_init(struct exec *x, u32 g, u32 *map);
  * entry: it can be cut off anywhere, and be done again. */
 int warn_unused blocks_give_back(struct exec *x, struct inflight *e);
 int warn_unused inode_give_back(struct exec *x, struct inflight *e);
-
-static inline u32 desc_bytes(const struct fs *fs)
-{
-	return min_of(fs->desc_size, 64u);
-}
 
 static inline u32 desc_itable_unused(const struct ext4_group_desc *d, u32 size)
 {

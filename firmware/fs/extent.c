@@ -34,7 +34,6 @@ void extent_init(struct ext4_inode *raw)
 {
 	struct ext4_extent_header *eh = (void *)raw->i_block;
 
-	memset(raw->i_block, 0, sizeof(raw->i_block));
 	eh->eh_magic = EXT4_EXT_MAGIC;
 	eh->eh_max = EXT_ROOT_MAX;
 	raw->i_flags |= EXT4_FL_EXTENTS;
@@ -112,7 +111,7 @@ static int node_read(struct exec *x, const struct inode *inode, blkno_t block, u
 	int err;
 
 	n->buf = NULL;
-	err = buf_read(x, block, ext_csum(inode), &f);
+	err = buf_read(x, block, ext_csum(x, inode), &f);
 	if (err)
 		return err;
 	n->buf = f;

@@ -52,7 +52,7 @@ int warn_unused extent_check_root(struct exec *x, const struct inode *inode);
 int warn_unused extent_map_or_alloc(struct exec *x, struct inode *inode, lblk_t lblk, u32 len,
 				    bool unwritten, struct extent_map *out, bool *fresh);
 
-/* An empty tree in the i_block of a raw inode that is saved already. */
+/* An empty tree in the zeroed i_block of a raw inode that is saved already. */
 void extent_init(struct ext4_inode *raw);
 
 #endif

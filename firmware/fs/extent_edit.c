@@ -129,7 +129,7 @@ static int node_new(struct exec *x, struct inode *inode, blkno_t goal, u32 level
 
 	err = block_alloc(x, inode, goal, &one, block);
 	if (!err)
-		err = buf_new(x, *block, ext_csum(inode), &n->buf);
+		err = buf_new(x, *block, ext_csum(x, inode), &n->buf);
 	if (err)
 		return err;
 	inode_add_blocks(inode_raw(x, inode), 1);

@@ -60,9 +60,9 @@ static inline void ext_set(struct ext4_extent *e, const struct extent_map *m)
 	e->ee_start_hi = (u16)(m->pblk >> 32);
 }
 
-static inline struct csum_id ext_csum(const struct inode *inode)
+static inline struct csum_id ext_csum(struct exec *x, const struct inode *inode)
 {
-	return (struct csum_id){CSUM_EXTENT, inode->ino, inode->csum_seed};
+	return (struct csum_id){CSUM_EXTENT, inode->ino, inode_csum_seed(x, inode)};
 }
 
 /* The nodes from the root to the leaf where lblk belongs. -EUCLEAN, -EIO, -ENOMEM. */

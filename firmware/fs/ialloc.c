@@ -11,21 +11,19 @@
 #include "fs/alloc_priv.h"
 
 /* The first inode of a block of the table that was never used: its content is anything. */
-static int table_block_init(struct exec *x, struct group_edit *e, u32 index)
+static int table_block_init(struct exec *x, const struct inode_home *home)
 {
-	const struct fs *fs = fs_of(x);
-	struct csum_id id = {CSUM_ITABLE, e->g * fs->inodes_per_group + index + 1, 0};
+	struct csum_id id = {CSUM_ITABLE, home->ino, 0};
 	struct frame *buf;
 	int err;
 
-	err = buf_new(x, desc_inode_table(e->desc, fs->desc_size) + index / fs->inodes_per_block,
-		      id, &buf);
+	err = buf_new(x, home->block, id, &buf);
 	if (!err)
 		buf_put(x, buf);
 	return err;
 }
 
-static int group_take_inode(struct exec *x, u32 g, bool directory, ino_no_t *ino)
+static int group_take_inode(struct exec *x, u32 g, bool directory, struct inode_home *home)
 {
 	const struct fs *fs = fs_of(x);
 	u32 end = fs->inodes_per_group, index, unused, low;
@@ -49,13 +47,14 @@ static int group_take_inode(struct exec *x, u32 g, bool directory, ino_no_t *ino
 	if (!e.group->free_inodes || unused > end || index > end - unused)
 		return group_end(x, &e,
 				 fs_corrupt_maps(x, "inode counts of a group disagree", 0, g));
-	if (index == end - unused && index % fs->inodes_per_block == 0)
-		err = table_block_init(x, &e, index);
+	home->ino = g * fs->inodes_per_group + index + 1;
+	inode_home_set(fs, e.desc, index, home);
+	if (index == end - unused && !home->offset)
+		err = table_block_init(x, home);
 	if (!err)
 		err = group_change(x, &e, index, 1);
-	*ino = g * fs->inodes_per_group + index + 1;
 	if (!err)
-		err = tx_inflight(x, INFLIGHT_ALLOC_INODE, *ino, directory);
+		err = tx_inflight(x, INFLIGHT_ALLOC_INODE, home->ino, directory);
 	if (err)
 		return group_end(x, &e, err == -MP_ENOSPC ? -MP_ENOMEM : err);
 	bits_set(e.map, index, 1);
@@ -101,7 +100,7 @@ static u32 spread(struct exec *x)
 	return best;
 }
 
-int inode_alloc(struct exec *x, struct inode *parent, bool directory, ino_no_t *ino)
+int inode_alloc(struct exec *x, struct inode *parent, bool directory, struct inode_home *home)
 {
 	const struct fs *fs = fs_of(x);
 	u32 first, i;
@@ -116,7 +115,7 @@ int inode_alloc(struct exec *x, struct inode *parent, bool directory, ino_no_t *
 
 		if (!atomic_load(&fs_group(x, g)->free_inodes))
 			continue;
-		err = group_take_inode(x, g, directory, ino);
+		err = group_take_inode(x, g, directory, home);
 		if (err != -MP_ENOSPC)
 			return err;
 	}

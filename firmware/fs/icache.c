@@ -305,7 +305,7 @@ static int inode_check(struct exec *x, const struct inode *inode, const struct w
 	const struct ext4_inode *raw = inode_raw(x, inode);
 	const struct fs *fs = fs_of(x);
 	const struct frame *f = frame_of(x, inode->itable);
-	u32 nth = inode->itable_offset / fs->inode_size;
+	u32 nth = inode->itable_offset >> fs->inode_shift;
 	u64 size = inode_size(raw);
 
 	if (want->by_node &&
@@ -335,20 +335,20 @@ static int inode_load(struct exec *x, struct inode *inode, const struct want *wa
 {
 	const struct fs *fs = fs_of(x);
 	struct csum_id id = {CSUM_ITABLE, 0, 0};
+	struct inode_home home;
 	struct frame *f;
-	blkno_t block;
 	int err;
 
-	err = inode_place(x, inode->ino, &block, &inode->itable_offset);
+	err = inode_place(x, inode->ino, &home);
 	if (err)
 		return err;
-	id.owner = inode->ino - inode->itable_offset / fs->inode_size;
-	err = buf_read(x, block, id, &f);
+	id.owner = home.ino - (home.offset >> fs->inode_shift);
+	err = buf_read(x, home.block, id, &f);
 	if (err)
 		return err;
 	inode->itable = frame_no(x, f);
+	inode->itable_offset = home.offset;
 	inode->generation = inode_raw(x, inode)->i_generation;
-	inode->csum_seed = inode_make_seed(x, inode);
 	inode->type = inode_raw(x, inode)->i_mode & EXT4_S_IFMT;
 	return inode_check(x, inode, want);
 }
@@ -490,21 +490,16 @@ int inode_get_node(struct exec *x, node_t node, struct inode **out)
 	return 0;
 }
 
-int inode_slot_new(struct exec *x, ino_no_t ino, u32 type, struct inode **out)
+int inode_slot_new(struct exec *x, const struct inode_home *home, u32 type, struct inode **out)
 {
 	struct fs *fs = fs_of(x);
-	struct csum_id id = {CSUM_ITABLE, 0, 0};
+	ino_no_t ino = home->ino;
+	struct csum_id id = {CSUM_ITABLE, ino - (home->offset >> fs->inode_shift), 0};
 	struct inode *inode;
 	struct frame *f;
-	blkno_t block;
-	u32 offset;
 	int err;
 
-	err = inode_place(x, ino, &block, &offset);
-	if (err)
-		return err;
-	id.owner = ino - offset / fs->inode_size;
-	err = buf_read(x, block, id, &f);
+	err = buf_read(x, home->block, id, &f);
 	if (err)
 		return err;
 	while ((inode = slot_get(x, ino)) || !fs->inode_free) {
@@ -527,10 +522,9 @@ int inode_slot_new(struct exec *x, ino_no_t ino, u32 type, struct inode **out)
 	err = slot_take(x, ino, INODE_LOADING, &inode);
 	if (!err) {
 		inode->itable = frame_no(x, f);
-		inode->itable_offset = offset;
+		inode->itable_offset = home->offset;
 		/* whoever has a node id of the inode that was here before does not mean this one */
 		inode->generation = atomic_add(&fs->generation, 1);
-		inode->csum_seed = inode_make_seed(x, inode);
 		inode->type = type;
 		atomic_store(&inode->flags, INODE_NEW);
 		atomic_store_release(&inode->state, INODE_READY);

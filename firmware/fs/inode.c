@@ -24,6 +24,9 @@
 
 _Static_assert(offsetof(struct ext4_inode, i_dtime) == 20, "i_dtime");
 _Static_assert(offsetof(struct ext4_inode, i_gid) == 24, "i_gid");
+/* What says that an inode is free: mode, dtime, links. Its other bytes may then be anything. */
+#define INODE_FREE_BYTES 28u
+_Static_assert(offsetof(struct ext4_inode, i_links_count) + 2 == INODE_FREE_BYTES, "i_links_count");
 
 /* ---- fields */
 void inode_set_time(u32 *sec, u32 *extra, struct plat_time t)
@@ -122,7 +125,10 @@ u32 inode_make_seed(struct exec *x, const struct inode *inode)
 	u32 seed = fs_of(x)->csum_seed;
 
 	seed = plat_crc32c(x->plat, seed, &inode->ino, 4);
-	return plat_crc32c(x->plat, seed, &inode->generation, 4);
+	seed = plat_crc32c(x->plat, seed, &inode->generation, 4);
+	/* whoever else computes it stores the same */
+	atomic_store((u32 *)&inode->csum_seed, seed);
+	return seed;
 }
 
 /* i_block[0] has the old 16-bit form, or i_block[1] the new one: the one that FUSE has. */
@@ -191,7 +197,7 @@ int inode_lock_read(struct exec *x, struct inode *inode)
 
 void inode_dirty_csum(struct exec *x, const struct inode *inode)
 {
-	buf_csum_add(frame_of(x, inode->itable), inode->itable_offset / fs_of(x)->inode_size);
+	buf_csum_add(frame_of(x, inode->itable), inode->itable_offset >> fs_of(x)->inode_shift);
 }
 
 int inode_edit(struct exec *x, struct inode *inode, struct ext4_inode **out)
@@ -325,27 +331,29 @@ int inode_new(struct exec *x, struct inode *parent, u32 mode, u32 rdev, struct i
 {
 	bool dir = (mode & EXT4_S_IFMT) == EXT4_S_IFDIR;
 	struct inode *inode;
-	ino_no_t ino;
+	struct inode_home home;
 	int err;
 
-	err = inode_alloc(x, parent, dir, &ino);
+	err = inode_alloc(x, parent, dir, &home);
 	if (!err)
-		err = inode_slot_new(x, ino, mode & EXT4_S_IFMT, &inode);
+		err = inode_slot_new(x, &home, mode & EXT4_S_IFMT, &inode);
 	if (err)
 		return err;
 	err = lock_write(x, &inode->lock, RANK_INODE);
 	if (!err)
 		err = buf_edit(x, frame_of(x, inode->itable));
 	if (!err)
-		err = tx_save(x, inode_raw(x, inode), fs_of(x)->inode_size);
+		err = tx_save(x, inode_raw(x, inode), INODE_FREE_BYTES);
 	if (!err)
 		err = tx_save(x, &inode->flags, 4);
 	if (err) {
 		inode_put(x, inode);
 		return err;
 	}
-	inode_fill(x, inode, parent ? inode_raw(x, parent) : NULL, mode, rdev);
+	/* before its first byte changes: what an abort leaves has a checksum, too */
 	inode_dirty_csum(x, inode);
+	tx_fresh(x, inode_raw(x, inode), fs_of(x)->inode_size);
+	inode_fill(x, inode, parent ? inode_raw(x, parent) : NULL, mode, rdev);
 	atomic_store(&inode->flags, 0); /* abort puts INODE_NEW back */
 	*out = inode;
 	return 0;

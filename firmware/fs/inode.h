@@ -11,6 +11,7 @@
 
 #include "fs/fs.h"
 #include "fs/super.h"
+#include "platform/atomic.h"
 #include "pool/lock.h"
 #include "pool/tx.h"
 
@@ -62,7 +63,7 @@ struct inode {             /* 192 bytes */
 	u32 ra_window;
 	u32 referenced; /* atomic: used since the clock hand came by */
 	u32 unsynced;   /* atomic: metadata may have changed since the last fsync */
-	u32 csum_seed;  /* [immutable while pinned] crc32c seed of its structures */
+	u32 csum_seed;  /* atomic: crc32c seed of its structures; 0: not computed yet */
 	u32 type;       /* [immutable while pinned] EXT4_S_IFMT of its mode */
 	u32 reserved[14];
 };
@@ -153,20 +154,28 @@ void inode_set_size(struct ext4_inode *raw, u64 size);
 /* i_blocks in 512-byte units, huge_file aware. The inode is saved already. */
 u64 inode_blocks(const struct ext4_inode *raw);
 void inode_add_blocks(struct ext4_inode *raw, s64 blocks4k);
+/* Computes what inode_csum_seed() remembers: many inodes never need it. */
+u32 inode_make_seed(struct exec *x, const struct inode *inode);
 /* crc32c seed of the inode's extent, directory and xattr structures. */
 static inline u32 inode_csum_seed(struct exec *x, const struct inode *inode)
 {
-	(void)x;
-	return inode->csum_seed;
+	u32 seed = atomic_load(&inode->csum_seed);
+
+	return seed ? seed : inode_make_seed(x, inode);
 }
-/* Computes it: when a slot gets its inode. */
-u32 inode_make_seed(struct exec *x, const struct inode *inode);
 
 /* ---- between inode.c, icache.c and orphan.c */
 /* As inode_get, for an inode on the orphan list, which may have no links. */
 int warn_unused inode_get_orphan(struct exec *x, ino_no_t ino, struct inode **out);
+/* The place of an inode in the inode table. */
+struct inode_home {
+	ino_no_t ino;
+	u32 offset; /* bytes in the block */
+	blkno_t block;
+};
 /* The slot for an inode that the tx has just allocated: pinned, INODE_NEW, of a new generation. */
-int warn_unused inode_slot_new(struct exec *x, ino_no_t ino, u32 type, struct inode **out);
+int warn_unused inode_slot_new(struct exec *x, const struct inode_home *home, u32 type,
+			       struct inode **out);
 /* Takes a dead inode's slot out of the hash; it becomes free with the last pin. */
 void inode_unhash(struct exec *x, struct inode *inode);
 /* Marks that the inode's checksum is to be made when its buffer is written. */

@@ -71,8 +71,10 @@ static void fs_fill(struct exec *x, struct fs *fs, const struct ext4_super *sb, 
 	fs->inodes_per_group = sb->s_inodes_per_group;
 	fs->inodes_count = sb->s_inodes_count;
 	fs->inode_size = sb->s_inode_size;
+	fs->inode_shift = (u32)__builtin_ctz(fs->inode_size);
 	fs->inodes_per_block = BLOCK_SIZE / sb->s_inode_size;
 	fs->desc_size = wide ? sb->s_desc_size : 32;
+	fs->desc_shift = (u32)__builtin_ctz(fs->desc_size);
 	fs->descs_per_block = BLOCK_SIZE / fs->desc_size;
 	fs->want_extra_isize = max_of(sb->s_want_extra_isize, 32);
 	fs->first_ino = sb->s_first_ino;

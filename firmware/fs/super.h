@@ -45,8 +45,10 @@ struct fs {
 	u32 inodes_per_group;
 	u32 inodes_count;
 	u32 inode_size;
+	u32 inode_shift; /* log2 of it: the core divides in 34 cycles */
 	u32 inodes_per_block;
 	u32 desc_size;
+	u32 desc_shift; /* log2 of it */
 	u32 descs_per_block;
 	u32 want_extra_isize;
 	u32 first_ino;
@@ -86,7 +88,7 @@ struct fs {
 	u32 errors;                  /* s_errors: what to do */
 	struct fs_error first_error; /* [error_lock] since the mount */
 	struct fs_error last_error;  /* [error_lock] */
-	u32 reserved[14];
+	u32 reserved[12];
 };
 
 static inline struct fs *fs_of(const struct exec *x)

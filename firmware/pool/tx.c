@@ -80,9 +80,43 @@ int undo_save(struct exec *x, const void *p, u32 len, u32 limit)
 	return 0;
 }
 
-int tx_save(struct exec *x, const void *p, u32 len)
+int tx_save_range(struct exec *x, const void *p, u32 len)
 {
 	return undo_save(x, p, len, POOL_UNDO_SIZE - UNDO_RESERVE);
+}
+
+/* Short, and without a look at the latest record: on the soft core a line of code that is fetched
+ * costs more than a record. */
+int tx_save_few(struct exec *x, const void *p, u32 len)
+{
+	struct exec_slot *slot = x->slot;
+	ref_t ref = exec_ref(x, p);
+	u32 head = slot->head, i;
+	u32 *to = &slot->undo[head / 4];
+	const u32 *from = p;
+
+	debug_save(x, ref, len);
+	if (head + UNDO_RECORD(len) > POOL_UNDO_SIZE - UNDO_RESERVE)
+		return -MP_ENOSPC;
+	for (i = len; i; i -= 4)
+		*to++ = *from++;
+	undo_close(x, to, head, ref, len);
+	return 0;
+}
+
+int tx_save_word(struct exec *x, const void *p)
+{
+	struct exec_slot *slot = x->slot;
+	ref_t ref = exec_ref(x, p);
+	u32 head = slot->head;
+	u32 *to = &slot->undo[head / 4];
+
+	debug_save(x, ref, 4);
+	if (head + UNDO_RECORD(4) > POOL_UNDO_SIZE - UNDO_RESERVE)
+		return -MP_ENOSPC;
+	to[0] = atomic_load(p); /* others may change it, as far as that goes */
+	undo_close(x, to + 1, head, ref, 4);
+	return 0;
 }
 
 void undo_roll_back(struct exec *x, struct exec_slot *slot, u32 mark)

@@ -39,7 +39,37 @@ static inline void tx_begin_change(struct exec *x)
 /* Puts the old bytes of [p, p+len) (in the pool) into the undo log. -ENOSPC when the log is full:
  * the caller aborts. The operations are written so that a log of POOL_UNDO_SIZE is enough (long
  * ones use tx_restart). */
-int warn_unused tx_save(struct exec *x, const void *p, u32 len);
+static inline int warn_unused tx_save(struct exec *x, const void *p, u32 len);
+
+/* tx_save() of any length; of a few words; and of one, which most saves are. p word-aligned for
+ * these. */
+int warn_unused tx_save_range(struct exec *x, const void *p, u32 len);
+int warn_unused tx_save_few(struct exec *x, const void *p, u32 len);
+int warn_unused tx_save_word(struct exec *x, const void *p);
+
+#define TX_FEW 32u /* bytes */
+
+static inline int tx_save(struct exec *x, const void *p, u32 len)
+{
+	if (__builtin_constant_p(len) && len == 4)
+		return tx_save_word(x, p);
+	if (__builtin_constant_p(len) && len % 4 == 0 && len <= TX_FEW)
+		return tx_save_few(x, p, len);
+	return tx_save_range(x, p, len);
+}
+
+/* Bytes that nothing refers to but what the tx makes: they need no undo, an abort leaves them as
+ * they are. For the check of debug builds that every byte is saved before it changes. */
+static inline void tx_fresh(struct exec *x, const void *p, u32 len)
+{
+#ifdef MPDISK_DEBUG
+	plat_debug_save(x->plat, x->id, exec_ref(x, p), len);
+#else
+	(void)x;
+	(void)p;
+	(void)len;
+#endif
+}
 
 void tx_commit(struct exec *x);
 void tx_abort(struct exec *x);
