@@ -449,7 +449,7 @@ static int settle_pages(struct exec *x, const struct inflight *e, bool committed
 		/* Pages that the tx has put over blocks which are not its any more. Only a dead
 		 * executor leaves any: who lives puts pages into the cache when nothing can fail.
 		 */
-		if (!committed && atomic_load(&x->slot->state) == EXEC_RECOVERING)
+		if (!committed && (atomic_load(&x->slot->state) & EXEC_STATE) == EXEC_RECOVERING)
 			page_forget_blocks(x, e->a, e->b);
 		break;
 	case INFLIGHT_DROP_PAGES:
