@@ -16,6 +16,7 @@
 #include "platform/atomic.h"
 #include "platform/errno.h"
 #include "fs/file_priv.h"
+#include "pool/wait.h"
 
 #define BATCH_PAGES FS_IO_SEGS
 
@@ -189,7 +190,7 @@ static void unprepare(struct exec *x, struct wbatch *b)
 static struct frame *wait_for_last(struct exec *x, struct frame *f)
 {
 	while (atomic_load_acquire(&f->pins) != 1)
-		plat_yield(x->plat);
+		exec_yield(x, &f->pins);
 	f->owner = x->id;
 	return f;
 }

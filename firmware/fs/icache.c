@@ -20,6 +20,7 @@
 #include "fs/csum.h"
 #include "fs/extent.h"
 #include "fs/inode.h"
+#include "pool/wait.h"
 
 #define SLOT_FROZEN 0x80000000u /* in pins: free, or being emptied */
 #define CHAIN_MAX 32u           /* slots looked at without the lock */
@@ -417,7 +418,7 @@ static struct inode *slot_get(struct exec *x, ino_no_t ino)
 			return inode;
 		}
 		icache_unlock(x);
-		plat_wait(x->plat, &inode->state, state, 100);
+		exec_wait(x, &inode->state, state, 100);
 	}
 }
 

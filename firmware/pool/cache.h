@@ -8,6 +8,7 @@
 #include "pool/frame.h"
 #include "pool/lock.h"
 #include "pool/undo.h"
+#include "pool/wait.h"
 
 /*
  * Hot minis: changes to chains and lists under their own lock, which wait for nothing and cannot

@@ -26,6 +26,8 @@ struct exec {
 	struct plat_time now; /* time of the operation, read once at tx_begin */
 	u32 mini;             /* an open mini-transaction's mark + 1, or 0 */
 	u8 ranks[POOL_HELD];  /* of the locks in slot->held[] (debug) */
+	ref_t yielded;        /* debug: for this word it has yielded */
+	u32 yields;           /* debug: that many times */
 	u32 cut;              /* debug: dies at the cut-th step from now; 0: never */
 };
 

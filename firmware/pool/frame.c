@@ -57,7 +57,7 @@ struct frame *frame_lookup_locked(struct exec *x, enum frame_kind kind, u32 lo, 
 		hot_end(x, &hot);
 		if (pinned)
 			return f;
-		plat_yield(x->plat); /* it is being evicted and goes in a moment */
+		exec_yield(x, &f->pins); /* it is being evicted and goes in a moment */
 	}
 }
 
@@ -89,7 +89,7 @@ struct frame *frame_insert(struct exec *x, struct frame *f, enum frame_kind kind
 			return f;
 		if (pinned)
 			return other;
-		plat_yield(x->plat);
+		exec_yield(x, &other->pins);
 	}
 }
 
@@ -174,7 +174,7 @@ void frame_wait(struct exec *x, struct frame *f, u32 bits)
 				continue;
 			seen |= FRAME_WAITERS;
 		}
-		plat_wait(x->plat, &f->flags, seen, 1000);
+		exec_wait(x, &f->flags, seen, 1000);
 		seen = atomic_load_acquire(&f->flags);
 	}
 }

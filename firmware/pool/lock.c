@@ -7,6 +7,10 @@
 
 #include "platform/atomic.h"
 #include "platform/errno.h"
+#include "pool/wait.h"
+#ifdef MPDISK_DEBUG
+#include "fs/inode.h"
+#endif
 
 #define LOCK_TIMEOUT_MS 1000u /* then the word is looked at again */
 #define LOCK_STUCK 20u        /* timeouts after which a debug build gives up */
@@ -34,25 +38,54 @@ bool lock_held(const struct exec *x, const u32 *word)
 	return lock_find(x->slot, exec_ref(x, word)) != 0;
 }
 
-static void lock_check_rank(struct exec *x, enum lock_rank rank)
-{
 #ifdef MPDISK_DEBUG
+static const struct inode *lock_inode(const struct exec *x, ref_t ref)
+{
+	const struct fs *fs = fs_of(x);
+
+	if (!x->pool->hdr->fs || ref < fs->inodes ||
+	    ref - fs->inodes >= fs->ninodes * sizeof(struct inode))
+		return NULL;
+	return exec_ptr(x, ref);
+}
+
+/* Whether one may be taken after the other, of the same rank. */
+static bool lock_equals_ok(const struct exec *x, ref_t held, ref_t ref, enum lock_rank rank)
+{
+	const struct inode *first, *then;
+
+	if (rank == RANK_DENTRY)
+		return held < ref;
+	if (rank != RANK_INODE)
+		return false;
+	first = lock_inode(x, held);
+	then = lock_inode(x, ref);
+	/* what is no directory is nobody's parent; of a directory it cannot be told here */
+	return !first || !then || inode_type_dir(first) || first->ino < then->ino;
+}
+
+static void lock_check_rank(struct exec *x, ref_t ref, enum lock_rank rank)
+{
 	const struct exec_slot *slot = x->slot;
 
 	for (u32 i = 0; i < slot->nheld; i++) {
-		if (x->ranks[i] < rank)
+		ref_t held = slot->held[i] & ~HELD_READER;
+
+		if (x->ranks[i] < rank ||
+		    (x->ranks[i] == rank && lock_equals_ok(x, held, ref, rank)))
 			continue;
-		if (x->ranks[i] == rank && (rank == RANK_INODE || rank == RANK_DENTRY))
-			continue;
-		plat_log(x->plat, PLAT_ERR, "executor %u holds rank %u and wants rank %u", x->id,
-			 x->ranks[i], rank);
+		plat_log(x->plat, PLAT_ERR,
+			 "executor %u holds rank %u (%08x) and wants rank %u (%08x)", x->id,
+			 x->ranks[i], held, rank, ref);
 		plat_panic(x->plat, "locks taken against their ranks", __FILE__, __LINE__);
 	}
-#else
-	(void)x;
-	(void)rank;
-#endif
 }
+#else
+static inline void lock_check_rank(struct exec *x, ref_t ref, enum lock_rank rank)
+{
+	(void)x, (void)ref, (void)rank;
+}
+#endif
 
 static inline u32 lock_entry(ref_t ref, enum lock_mode mode)
 {
@@ -126,7 +159,7 @@ static __attribute__((noinline)) int lock_wait(struct exec *x, u32 *word, enum l
 				continue;
 			seen |= LOCK_WAITERS;
 		}
-		plat_wait(x->plat, word, seen, LOCK_TIMEOUT_MS);
+		exec_wait(x, word, seen, LOCK_TIMEOUT_MS);
 		if (plat_ms(x->plat) - since < LOCK_TIMEOUT_MS)
 			continue;
 		since = plat_ms(x->plat);
@@ -135,8 +168,10 @@ static __attribute__((noinline)) int lock_wait(struct exec *x, u32 *word, enum l
 		plat_log(x->plat, PLAT_WARN, "executor %u has waited %u s for lock %08x: %08x",
 			 x->id, timeouts * LOCK_TIMEOUT_MS / 1000, exec_ref(x, word),
 			 atomic_load(word));
-		if (timeouts == LOCK_STUCK)
+		if (timeouts == LOCK_STUCK) {
+			debug_who_waits(x);
 			plat_panic(x->plat, "a lock is never released", __FILE__, __LINE__);
+		}
 #endif
 	}
 }
@@ -155,7 +190,7 @@ static inline int lock_take(struct exec *x, u32 *word, enum lock_mode mode, enum
 
 	if (slot->nheld == POOL_HELD)
 		return lock_full(x);
-	lock_check_rank(x, rank);
+	lock_check_rank(x, ref, rank);
 	lock_intend(x, ref);
 	if (!lock_attempt(x, word, mode))
 		return lock_wait(x, word, mode, rank);

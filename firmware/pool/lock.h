@@ -6,7 +6,8 @@
  * one bit per executor that holds it for reading (bit = id). Bit 30: somebody waits. Taking: write
  * the intent into the slot, compare-and-swap, move the intent to the held list. Ranks rise: an
  * executor that holds rank r takes only ranks > r, or equal where the row of docs/LOCKING.md gives
- * an order among equals. Debug builds (MPDISK_DEBUG) panic otherwise.
+ * an order among equals. Debug builds (MPDISK_DEBUG) panic otherwise, and when executors wait for
+ * each other (wait.h).
  */
 #ifndef MPDISK_LOCK_H
 #define MPDISK_LOCK_H

@@ -178,7 +178,7 @@ static struct frame *page_first(struct exec *x, struct inode *inode, lblk_t firs
 		hot_end(x, &hot);
 		if (!found || pinned)
 			return found;
-		plat_yield(x->plat); /* it is being evicted */
+		exec_yield(x, &found->pins); /* it is being evicted */
 	}
 }
 

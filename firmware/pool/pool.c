@@ -172,6 +172,7 @@ int exec_join(struct pool *pool, struct plat *plat, u32 host, struct exec *x)
 		if (!atomic_cas(&slot->state, &seen, EXEC_USED | host << EXEC_HOST_SHIFT))
 			continue;
 		slot->host = host;
+		atomic_store(&slot->waits, 0);
 		x->slot = slot;
 		x->id = id;
 		x->bit = 1u << id;

@@ -100,10 +100,12 @@ struct exec_slot {
 	u32 nheld;
 	u32 ninflight;
 	u32 nedited;
-	fno_t sealing;             /* buffer whose FRAME_SEALING bit it may hold */
-	fno_t freezing;            /* frame that it may be evicting or freeing */
-	fno_t touching;            /* buffer that it may be editing outside of a tx */
-	u32 tid;                   /* transaction that its open tx has joined, 0 none */
+	fno_t sealing;  /* buffer whose FRAME_SEALING bit it may hold */
+	fno_t freezing; /* frame that it may be evicting or freeing */
+	fno_t touching; /* buffer that it may be editing outside of a tx */
+	u32 tid;        /* transaction that its open tx has joined, 0 none */
+	ref_t waits;    /* debug: word for whose change it waits, 0 none */
+	u32 reserved[1];
 	u32 held[POOL_HELD];       /* refs of lock words, bit 0 set: held as a reader */
 	fno_t edited[POOL_EDITED]; /* buffers that the open tx has edited: not written before its
 				      end */
@@ -112,7 +114,7 @@ struct exec_slot {
 };
 
 _Static_assert(sizeof(struct exec_slot) ==
-		       48 + 4 * POOL_HELD + 4 * POOL_EDITED + 16 * POOL_INFLIGHT + POOL_UNDO_SIZE,
+		       56 + 4 * POOL_HELD + 4 * POOL_EDITED + 16 * POOL_INFLIGHT + POOL_UNDO_SIZE,
 	       "struct exec_slot");
 _Static_assert(offsetof(struct exec_slot, inflight) % 8 == 0, "struct exec_slot");
 

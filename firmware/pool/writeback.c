@@ -171,7 +171,7 @@ static void editors_wait(struct exec *x, struct frame *f)
 				continue;
 			seen |= FRAME_EDIT_WAITERS;
 		}
-		plat_wait(x->plat, &f->editors, seen, 1000);
+		exec_wait(x, &f->editors, seen, 1000);
 		seen = atomic_load(&f->editors);
 	}
 }
