@@ -1,10 +1,20 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* FUSE messages served by the threads of this process (pool_serve.h). */
+/*
+ * FUSE messages served by the threads of this process (pool_serve.h).
+ *
+ * Only threads that hold a permit read messages; usually there is one. It stays on the processor
+ * that its client is on, and no message pays for waking another thread. A thread that is about to
+ * wait, for the medium or another executor, gives its permit away; there is one permit more when
+ * messages are already there whenever a thread looks for the next one, and one less when there are
+ * none.
+ */
 #define _GNU_SOURCE
 #include "pool_serve.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <linux/futex.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -13,6 +23,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
@@ -23,9 +34,19 @@
 
 #define BUFFER (FUSE_MAX_WRITE + 8192u)
 #define CLONE_DEVICE _IOR(229, 0, uint32_t) /* FUSE_DEV_IOC_CLONE of <linux/fuse.h> */
+#define WRITE_HEAD ((u32)(sizeof(struct fuse_in_header) + sizeof(struct fuse_write_in)))
+#define WRITE_FRAMES (FUSE_MAX_WRITE / BLOCK_SIZE)
+#define LONG_WRITE 16384u
+
+#define QUICK_NS 1500u    /* so soon comes a message that was there already */
+#define QUICK_BYTES 8192u /* ... and is short enough to tell */
+#define QUICK_ROW 8u      /* so many in a row: one thread is not enough */
+#define SLOW_ROW 64u      /* so many in a row: one thread is too many */
 
 struct thread {
 	struct pool_server *server;
+	bool permit;
+	u32 quick, slow; /* messages in a row */
 	pthread_t id;
 	bool started;
 	u32 ended; /* atomic */
@@ -34,6 +55,8 @@ struct thread {
 	struct fuse_call call;
 	u32 nframes; /* frames for payload that it owns */
 	fno_t frames[FUSE_PAY_SEGS];
+	bool long_write; /* the last message was one */
+	bool in_frames;  /* this message's bytes behind WRITE_HEAD are in frames[] */
 	u8 *buffer;
 	u64 requests; /* counted by the thread, read by others */
 	_Alignas(8) u8 out[FUSE_OUT_ROOM];
@@ -45,31 +68,75 @@ struct pool_server {
 	int done_fd;    /* counts threads that have ended */
 	u32 told_ready; /* atomic */
 	u32 stopping;   /* atomic */
+	u32 permits;    /* atomic: nobody's; waited on */
+	u32 limit;      /* atomic: permits in all, 1 at least */
 	struct thread threads[POOL_SERVE_THREADS_MAX];
 };
 
 /* ---- one message */
-/* Puts what goes into files into frames, at the offset that it has in its page. */
-static int lay_out_payload(struct thread *t, u32 len, u32 offset)
+/* Makes n payload frames the thread's own. */
+static int own_frames(struct thread *t, u32 n)
+{
+	struct frame *frame;
+	int err;
+
+	while (t->nframes < n) {
+		err = frame_alloc(&t->x, &frame);
+		if (err)
+			return err;
+		t->frames[t->nframes++] = frame_no(&t->x, frame);
+	}
+	return 0;
+}
+
+static u8 *own_data(const struct thread *t, u32 i)
+{
+	return frame_data(&t->x, frame_of(&t->x, t->frames[i]));
+}
+
+/* Reads a message. Where one long write follows another, what it writes goes straight into frames,
+ * which then become pages of the file. */
+static ssize_t receive(struct thread *t)
+{
+	struct iovec iov[1 + WRITE_FRAMES];
+
+	t->in_frames = t->long_write && own_frames(t, WRITE_FRAMES) == 0;
+	if (!t->in_frames)
+		return read(t->fd, t->buffer, BUFFER);
+	iov[0] = (struct iovec){t->buffer, WRITE_HEAD};
+	for (u32 i = 0; i < WRITE_FRAMES; i++)
+		iov[1 + i] = (struct iovec){own_data(t, i), BLOCK_SIZE};
+	return readv(t->fd, iov, 1 + WRITE_FRAMES);
+}
+
+/* The bytes of the message that are in frames already become payload, from `skip` on. */
+static void lay_out_frames(struct thread *t, u32 bytes, u32 skip)
 {
 	struct fuse_call *c = &t->call;
-	struct frame *frame;
+
+	for (u32 at = skip; at < bytes; at = (at | (BLOCK_SIZE - 1)) + 1) {
+		u32 offset = at % BLOCK_SIZE;
+
+		c->pay[c->npay] = (struct fs_seg){t->frames[c->npay], (u16)offset,
+						  (u16)min_of(bytes - at, BLOCK_SIZE - offset)};
+		c->npay++;
+	}
+}
+
+/* Puts the rest of the message into frames, at the offset that it has in its page. */
+static int lay_out_copy(struct thread *t, u32 len, u32 offset)
+{
+	struct fuse_call *c = &t->call;
 	u32 at, part;
-	int err;
 
 	for (at = c->in_len; at < len; at += part) {
 		part = min_of(len - at, BLOCK_SIZE - offset);
 		if (c->npay == FUSE_PAY_SEGS)
 			return -E2BIG;
-		if (c->npay == t->nframes) {
-			err = frame_alloc(&t->x, &frame);
-			if (err)
-				return err;
-			t->frames[t->nframes++] = frame_no(&t->x, frame);
-		}
+		if (own_frames(t, c->npay + 1) != 0)
+			return -ENOMEM;
 		c->pay[c->npay] = (struct fs_seg){t->frames[c->npay], (u16)offset, (u16)part};
-		memcpy((u8 *)frame_data(&t->x, frame_of(&t->x, t->frames[c->npay])) + offset,
-		       t->buffer + at, part);
+		memcpy(own_data(t, c->npay) + offset, t->buffer + at, part);
 		c->npay++;
 		offset = 0;
 	}
@@ -81,22 +148,25 @@ static int lay_out(struct thread *t, u32 len)
 {
 	struct fuse_call *c = &t->call;
 	const struct fuse_in_header *head = (const void *)t->buffer;
-	const u32 write_head = sizeof(*head) + sizeof(struct fuse_write_in);
-	u32 offset = 0;
+	const struct fuse_write_in *write = (const void *)(head + 1);
+	bool is_write = head->opcode == FUSE_WRITE && len > WRITE_HEAD;
 
 	c->in = head;
 	c->out = t->out;
-	c->in_len = min_of(len, FUSE_IN_ROOM);
-	if (head->opcode == FUSE_WRITE && len > write_head) {
-		c->in_len = write_head;
-		offset = (u32)((const struct fuse_write_in *)(const void *)(head + 1))->offset %
-			 BLOCK_SIZE;
-	}
+	c->in_len = is_write ? WRITE_HEAD : min_of(len, FUSE_IN_ROOM);
+	if (t->in_frames && c->in_len > WRITE_HEAD)
+		memcpy(t->buffer + WRITE_HEAD, own_data(t, 0), c->in_len - WRITE_HEAD);
 	if (c->in_len % 4)
 		memset(t->buffer + c->in_len, 0, 4 - c->in_len % 4);
 	c->pay_len = len - c->in_len;
 	c->npay = 0;
-	return c->pay_len ? lay_out_payload(t, len, offset) : 0;
+	t->long_write = is_write && len >= LONG_WRITE;
+	if (!c->pay_len)
+		return 0;
+	if (!t->in_frames)
+		return lay_out_copy(t, len, is_write ? (u32)write->offset % BLOCK_SIZE : 0);
+	lay_out_frames(t, len - WRITE_HEAD, c->in_len - WRITE_HEAD);
+	return 0;
 }
 
 static void send_reply(struct thread *t)
@@ -165,22 +235,116 @@ static void serve(struct thread *t, u32 len)
 		tell_ready(t->server, err);
 }
 
+/* ---- permits */
+static _Thread_local struct thread *self;
+
+static void permit_put(struct pool_server *server)
+{
+	atomic_add(&server->permits, 1);
+	syscall(SYS_futex, &server->permits, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+}
+
+/* Waits for one; false: the server is ending. */
+static bool permit_get(struct thread *t)
+{
+	struct pool_server *server = t->server;
+
+	while (!atomic_load(&server->stopping)) {
+		u32 seen = atomic_load(&server->permits);
+
+		if (!seen) {
+			syscall(SYS_futex, &server->permits, FUTEX_WAIT_PRIVATE, 0, NULL, NULL, 0);
+		} else if (atomic_cas(&server->permits, &seen, seen - 1)) {
+			t->permit = true;
+			t->quick = t->slow = 0;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* By the platform, in the middle of an operation. */
+static void about_to_wait(void)
+{
+	if (self && self->permit) {
+		self->permit = false;
+		permit_put(self->server);
+	}
+}
+
+static void limit_raise(struct pool_server *server)
+{
+	u32 limit = atomic_load(&server->limit);
+
+	if (limit < server->config.threads && atomic_cas(&server->limit, &limit, limit + 1))
+		permit_put(server);
+}
+
+/* The permit is not put back: there is one less. */
+static void limit_lower(struct thread *t)
+{
+	u32 limit = atomic_load(&t->server->limit);
+
+	if (limit > 1 && atomic_cas(&t->server->limit, &limit, limit - 1))
+		t->permit = false;
+}
+
+static u64 now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (u64)ts.tv_sec * 1000000000u + (u64)ts.tv_nsec;
+}
+
+/* Whether there is work for more threads or fewer, by how long a message was waited for. */
+static void count_message(struct thread *t, u64 ns, u32 len)
+{
+	if (len > QUICK_BYTES)
+		return;
+	if (ns < QUICK_NS) {
+		t->slow = 0;
+		if (++t->quick % QUICK_ROW == 0)
+			limit_raise(t->server);
+	} else {
+		t->quick = 0;
+		if (++t->slow % SLOW_ROW == 0)
+			limit_lower(t);
+	}
+}
+
+/* ---- threads */
+/* Reads and serves while it has a permit. False: the mount is gone. */
+static bool serve_messages(struct thread *t)
+{
+	while (t->permit && !atomic_load(&t->server->stopping)) {
+		u64 since = now_ns();
+		ssize_t len = receive(t);
+
+		if (len < 0 && (errno == EINTR || errno == EAGAIN || errno == ENOENT))
+			continue;
+		if (len < (ssize_t)sizeof(*t->call.in))
+			return false; /* ENODEV: unmounted */
+		if (t->server->config.threads > 1)
+			count_message(t, now_ns() - since, (u32)len);
+		serve(t, (u32)len);
+	}
+	return true;
+}
+
 static void *thread_main(void *arg)
 {
 	struct thread *t = arg;
 	struct pool_server *server = t->server;
-	ssize_t len;
 
 	t->call.x = &t->x;
 	t->call.session = mpdisk_session(server->config.disk);
-	while (!atomic_load(&server->stopping)) {
-		len = read(t->fd, t->buffer, BUFFER);
-		if (len < 0 && (errno == EINTR || errno == EAGAIN || errno == ENOENT))
-			continue;
-		if (len < (ssize_t)sizeof(*t->call.in))
-			break; /* ENODEV: unmounted */
-		serve(t, (u32)len);
-	}
+	self = t;
+	while (permit_get(t) && serve_messages(t))
+		;
+	self = NULL;
+	if (t->permit)
+		permit_put(server); /* whoever waits for one finds the mount gone too */
 	atomic_store_release(&t->ended, 1);
 	if (eventfd_write(server->done_fd, 1) < 0)
 		plat_log(t->x.plat, PLAT_ERR, "eventfd: error %d", errno);
@@ -247,6 +411,8 @@ int pool_server_new(const struct pool_server_config *config, struct pool_server 
 		return -ENOMEM;
 	server->config = *config;
 	server->started = time(NULL);
+	server->permits = 1;
+	server->limit = 1;
 	for (i = 0; i < POOL_SERVE_THREADS_MAX; i++) {
 		server->threads[i].server = server;
 		server->threads[i].fd = config->fuse_fd;
@@ -257,6 +423,8 @@ int pool_server_new(const struct pool_server_config *config, struct pool_server 
 		err = -errno;
 	for (i = 0; !err && i < config->threads; i++)
 		err = thread_open(server, &server->threads[i]);
+	if (!err)
+		plat_posix_on_wait(server->threads[0].x.plat, about_to_wait);
 	if (err)
 		pool_server_free(server);
 	else
@@ -311,7 +479,7 @@ int pool_server_run(struct pool_server *server)
 		server->threads[i].started = !err;
 	}
 	if (err)
-		atomic_store(&server->stopping, 1);
+		pool_server_stop(server);
 	supervise(server);
 	for (i = 0; i < server->config.threads; i++)
 		if (server->threads[i].started)
@@ -323,6 +491,7 @@ int pool_server_run(struct pool_server *server)
 void pool_server_stop(struct pool_server *server)
 {
 	atomic_store(&server->stopping, 1);
+	syscall(SYS_futex, &server->permits, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
 	if (eventfd_write(server->done_fd, 1) < 0)
 		plat_log(server->threads[0].x.plat, PLAT_ERR, "eventfd: error %d", errno);
 }

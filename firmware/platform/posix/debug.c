@@ -2,7 +2,8 @@
 /*
  * Debug builds: every byte that a tx changes in a buffer must have been saved (tx.h, T1). Each
  * buffer that a tx edits has a shadow with its old bytes and a mark for each byte that was saved. A
- * buffer that several executors edit at once is not checked.
+ * buffer that several executors edit at once is not checked, nor one in a pool that other processes
+ * share.
  *
  * Not under ThreadSanitizer: the lock here would order the executors and hide their races, and a
  * shadow is compared with bytes that others are changing.
@@ -55,8 +56,11 @@ static bool others_edit(u32 executor, ref_t frame)
 
 void plat_debug_edit(struct plat *plat, u32 executor, ref_t frame, bool alone)
 {
-	struct shadow *s = calloc(1, sizeof(*s));
+	struct shadow *s;
 
+	if (!plat->mapped)
+		return;
+	s = calloc(1, sizeof(*s));
 	if (!s)
 		plat_panic(plat, "no memory for a shadow", __FILE__, __LINE__);
 	s->frame = frame;

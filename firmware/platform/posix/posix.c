@@ -82,6 +82,11 @@ void plat_posix_log_to(struct plat *plat, plat_posix_logger logger, void *arg)
 	plat->logger_arg = arg;
 }
 
+void plat_posix_on_wait(struct plat *plat, plat_posix_waiting waiting)
+{
+	plat->waiting = waiting;
+}
+
 void plat_posix_log_level(struct plat *plat, enum plat_level level)
 {
 	plat->level = level;
@@ -174,6 +179,8 @@ static int io_move(struct plat *plat, struct plat_io *io)
 
 static int io_do(struct plat *plat, struct plat_io *io)
 {
+	if (plat->waiting)
+		plat->waiting();
 	if (io_fault(&plat->fault[io->op]))
 		return -MP_EIO;
 	if (io->op == PLAT_FLUSH) {
@@ -238,7 +245,8 @@ void plat_wait(struct plat *plat, u32 *word, u32 seen, u32 timeout_ms)
 {
 	struct timespec ts = {timeout_ms / 1000, (long)(timeout_ms % 1000) * 1000000};
 
-	(void)plat;
+	if (plat->waiting)
+		plat->waiting();
 	syscall(SYS_futex, word, FUTEX_WAIT, seen, timeout_ms ? &ts : NULL, NULL, 0);
 }
 

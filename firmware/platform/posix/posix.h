@@ -21,6 +21,11 @@ int plat_posix_fd(const struct plat *plat);
 typedef void (*plat_posix_logger)(void *arg, enum plat_level level, const char *line);
 void plat_posix_log_to(struct plat *plat, plat_posix_logger logger, void *arg);
 
+/* Called by a thread that is about to wait: for the medium or on a word. It may be called in the
+ * middle of anything, and must not use the pool. */
+typedef void (*plat_posix_waiting)(void);
+void plat_posix_on_wait(struct plat *plat, plat_posix_waiting waiting);
+
 /* Lines above this level are not printed. Default PLAT_WARN. */
 void plat_posix_log_level(struct plat *plat, enum plat_level level);
 

@@ -17,6 +17,7 @@ struct plat {
 	enum plat_level level;
 	plat_posix_logger logger;
 	void *logger_arg;
+	plat_posix_waiting waiting;
 	u8 *base;
 	u8 *mapped; /* by plat_posix_pool */
 	u32 mapped_size;
