@@ -217,7 +217,7 @@ static int release(struct mounted *mounted)
 	}
 	err = mounted->carrier->detach(mounted->carried);
 	free(mounted->dir);
-	free(mounted->options.fuse_options);
+	options_free(&mounted->options);
 	return err;
 }
 
@@ -306,6 +306,7 @@ static int mount_disk(struct mount_options *options)
 	if (pid > 0) {
 		close(pipe_fds[1]);
 		free(mounted.dir);
+		options_free(&mounted.options);
 		return wait_for_child(pipe_fds[0], pid);
 	}
 	close(pipe_fds[0]);

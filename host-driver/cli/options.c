@@ -216,6 +216,12 @@ static int add_fsname(struct mount_options *options)
 	return pass_on(options, word);
 }
 
+void options_free(struct mount_options *options)
+{
+	free(options->fuse_options);
+	free(options->pool);
+}
+
 int options_finish(struct mount_options *options)
 {
 	const bool root = geteuid() == 0;

@@ -26,6 +26,8 @@ struct mount_options {
 int options_parse(struct mount_options *options, const char *text)
 	__attribute__((warn_unused_result));
 
+void options_free(struct mount_options *options);
+
 /* Adds what mpdisk always wants. */
 int options_finish(struct mount_options *options) __attribute__((warn_unused_result));
 

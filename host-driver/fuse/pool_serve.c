@@ -417,7 +417,7 @@ int pool_server_new(const struct pool_server_config *config, struct pool_server 
 		server->threads[i].server = server;
 		server->threads[i].fd = config->fuse_fd;
 	}
-	sigaction(SIGUSR1, &action, NULL);
+	sigaction(MPDISK_SIGNAL, &action, NULL);
 	server->done_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (server->done_fd < 0)
 		err = -errno;
@@ -444,7 +444,7 @@ static void interrupt_threads(struct pool_server *server)
 {
 	for (u32 i = 0; i < server->config.threads; i++)
 		if (server->threads[i].started && !atomic_load(&server->threads[i].ended))
-			pthread_kill(server->threads[i].id, SIGUSR1);
+			pthread_kill(server->threads[i].id, MPDISK_SIGNAL);
 }
 
 /* Passes on wishes to end, until all threads have. */

@@ -23,6 +23,8 @@
 #include "platform/posix/posix.h"
 #include "port/host.h"
 
+#define MPDISK_SIGNAL SIGUSR1 /* ends waits of the library's own threads: leave it to them */
+
 #define MPDISK_POOL_MIN_MIB 4u
 #define MPDISK_POOL_MAX_MIB 2048u
 #define MPDISK_POOL_DEFAULT_MIB 64u

@@ -11,6 +11,7 @@ struct watcher {
 	struct mpdisk *disk;
 	u32 host;
 	bool started;
+	u32 ended; /* atomic */
 	pthread_t thread;
 };
 

@@ -13,6 +13,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <unistd.h>
 
 #include "platform/atomic.h"
@@ -65,19 +66,16 @@ void watch_recover_dead(struct mpdisk *disk)
 			usleep(RETRY_US);
 }
 
-/* Waits until the host is gone. Cancelled when this process leaves. */
+/* Waits until the host is gone, or a signal says that this process leaves. */
 static void await_end(struct mpdisk *disk, u32 host)
 {
 	struct flock flock = {.l_type = F_WRLCK,
 			      .l_whence = SEEK_SET,
 			      .l_start = MPDISK_LOCK_HOST(host),
 			      .l_len = 1};
-	int old;
 
-	pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, &old);
-	while (fcntl(disk->fd, F_OFD_SETLKW, &flock) != 0 && errno == EINTR)
+	while (fcntl(disk->fd, F_OFD_SETLKW, &flock) != 0 && errno == EINTR && !is_ending(disk))
 		;
-	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &old);
 }
 
 static void *watcher_main(void *arg)
@@ -85,9 +83,7 @@ static void *watcher_main(void *arg)
 	struct watcher *w = arg;
 	struct mpdisk *disk = w->disk;
 	u32 *changes = &pool_hosts(&disk->pool)->changes;
-	int old;
 
-	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &old);
 	for (;;) {
 		u32 seen = atomic_load_acquire(changes);
 
@@ -98,9 +94,12 @@ static void *watcher_main(void *arg)
 			continue;
 		}
 		await_end(disk, w->host);
+		if (is_ending(disk))
+			break;
 		if (!recover(disk, w->host))
 			usleep(RETRY_US);
 	}
+	atomic_store_release(&w->ended, 1);
 	return NULL;
 }
 
@@ -132,9 +131,18 @@ static void *greeter_main(void *arg)
 	return NULL;
 }
 
+static void on_signal(int number)
+{
+	(void)number; /* only interrupts F_OFD_SETLKW */
+}
+
 int watch_start(struct mpdisk *disk)
 {
-	int err = pthread_create(&disk->greeter, NULL, greeter_main, disk);
+	struct sigaction action = {.sa_handler = on_signal};
+	int err;
+
+	sigaction(MPDISK_SIGNAL, &action, NULL);
+	err = pthread_create(&disk->greeter, NULL, greeter_main, disk);
 
 	disk->greeter_started = !err;
 	return -err;
@@ -154,7 +162,10 @@ void watch_stop(struct mpdisk *disk)
 
 		if (!w->started)
 			continue;
-		pthread_cancel(w->thread);
+		while (!atomic_load_acquire(&w->ended)) {
+			pthread_kill(w->thread, MPDISK_SIGNAL); /* it may just be about to wait */
+			usleep(1000);
+		}
 		pthread_join(w->thread, NULL);
 	}
 }

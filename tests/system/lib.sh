@@ -6,7 +6,7 @@
 # started here is ended by lib_end, which runs at exit whatever happened.
 
 BUILD=${BUILD:-build}
-MPDISK=$BUILD/mpdisk
+MPDISK=${MPDISK:-$BUILD/mpdisk}
 SIM=$BUILD/mpdisk-sim
 PORTS=${PORTS:-4}
 # What stands in the place of the device. One mount, bind-mounted as all hosts: "ext4" is the kernel's
