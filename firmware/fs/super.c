@@ -21,6 +21,7 @@
 #include "fs/extent.h"
 #include "fs/inode.h"
 #include "journal/journal.h"
+#include "journal/recover.h"
 #include "pool/tx.h"
 
 #define BYTES_PER_INODE_SLOT 8192u
@@ -45,7 +46,7 @@ static int read_super(struct exec *x, struct ext4_super **sb)
 		plat_log(x->plat, PLAT_ERR, "mount: the medium is empty");
 		return -MP_EMEDIUMTYPE;
 	}
-	if (x->pool->hdr->sealed || x->pool->hdr->carve > x->pool->size - BLOCK_SIZE) {
+	if (x->pool->hdr->sealed || x->pool->hdr->carve > x->pool->size - 2 * BLOCK_SIZE) {
 		plat_log(x->plat, PLAT_ERR, "mount: the pool is in use");
 		return -MP_EBUSY;
 	}
@@ -119,6 +120,67 @@ static blkno_t overhead(const struct exec *x, const struct ext4_super *sb)
 	return min_of(sum, fs->blocks_count);
 }
 
+/*
+ * Recovers the journal, with what the superblock says laid out behind all else in the pool for as
+ * long as that takes. 1: the superblock must be read again.
+ */
+static int recover(struct exec *x, const struct ext4_super *sb, bool read_only)
+{
+	ref_t at = x->pool->size - 2 * BLOCK_SIZE;
+	enum recovery_kind how = RECOVER_DROP;
+	u32 error = 0;
+	int err;
+
+	if (!(sb->s_feature_compat & EXT4_COMPAT_HAS_JOURNAL))
+		return 0;
+	if (!super_sum_good(x, sb))
+		how = RECOVER_SUPER;
+	else if (sb->s_feature_incompat & EXT4_INCOMPAT_RECOVER)
+		how = RECOVER_REPLAY;
+	memset(exec_ptr(x, at), 0, sizeof(struct fs));
+	fs_fill(x, exec_ptr(x, at), sb, true);
+	x->pool->hdr->fs = at;
+	err = journal_recover(x, sb->s_journal_inum, how, at, &error);
+	x->pool->hdr->fs = 0;
+	if (err >= 0 && error) {
+		plat_log(x->plat, read_only ? PLAT_WARN : PLAT_ERR,
+			 "mount: the journal was given up with error %u: run e2fsck -f IMAGE",
+			 error);
+		if (!read_only)
+			err = -MP_EUCLEAN;
+	}
+	return err;
+}
+
+/* Brings the medium into the state that is mounted, and checks that it can be. */
+static int prepare(struct exec *x, const struct fs_mount_opts *opts, bool read_only,
+		   struct ext4_super **sb)
+{
+	blkno_t medium = plat_blocks(x->plat);
+	bool recovers = !opts->ignore_dirty;
+	bool torn;
+	int err;
+
+	err = read_super(x, sb);
+	if (err)
+		return err;
+	torn = recovers && (*sb)->s_magic == EXT4_MAGIC && !super_sum_good(x, *sb);
+	err = super_check(x, *sb, medium, read_only, torn);
+	if (!err && !read_only && plat_read_only(x->plat)) {
+		plat_log(x->plat, PLAT_ERR, "mount: the medium is read-only: mount it read-only");
+		err = -MP_EROFS;
+	}
+	if (!err && recovers)
+		err = recover(x, *sb, read_only);
+	if (err > 0 || torn) {
+		/* the reason of a failure to mend it is that it is damaged */
+		err = err < 0 && !torn ? err : read_super(x, sb);
+		if (!err)
+			err = super_check(x, *sb, medium, read_only, false);
+	}
+	return err ? err : super_check_state(x, *sb, read_only);
+}
+
 /* Lays the filesystem's own structures out in the pool. */
 static int carve(struct exec *x, const struct ext4_super *sb, bool read_only)
 {
@@ -169,8 +231,7 @@ static int map_journal(struct exec *x, struct inode *inode)
 	struct extent_map map = {.len = 0};
 	int err = 0;
 
-	if (!inode_is_reg(raw) || !(raw->i_flags & EXT4_FL_EXTENTS) || blocks < 1024 ||
-	    blocks > UINT32_MAX) {
+	if (!inode_is_reg(raw) || blocks < 1024 || blocks > UINT32_MAX) {
 		plat_log(x->plat, PLAT_ERR, "mount: the journal inode %u makes no sense",
 			 inode->ino);
 		return -MP_EUCLEAN;
@@ -265,6 +326,8 @@ static int mark_mounted(struct exec *x)
 	err = super_edit(x, &sb);
 	if (!err) {
 		sb->s_state &= (u16)~EXT4_STATE_VALID;
+		/* the log is ended and stays so */
+		sb->s_feature_incompat &= ~EXT4_INCOMPAT_RECOVER;
 		sb->s_mnt_count++;
 		sb->s_mtime = (u32)x->now.sec;
 		sb->s_mtime_hi = (u8)(x->now.sec >> 32);
@@ -318,13 +381,7 @@ int fs_mount(struct exec *x, const struct fs_mount_opts *opts)
 	struct ext4_super *sb;
 	int err;
 
-	err = read_super(x, &sb);
-	if (!err)
-		err = super_check(x, sb, plat_blocks(x->plat), read_only, opts->ignore_dirty);
-	if (!err && !read_only && plat_read_only(x->plat)) {
-		plat_log(x->plat, PLAT_ERR, "mount: the medium is read-only: mount it read-only");
-		err = -MP_EROFS;
-	}
+	err = prepare(x, opts, read_only, &sb);
 	if (!err)
 		err = carve(x, sb, read_only);
 	if (err)

@@ -113,9 +113,12 @@ static inline bool fs_has_csum(const struct exec *x)
 }
 
 /* Whether the filesystem, as its superblock says, can be mounted; the reason of a refusal is
- * logged. medium: blocks that there really are. */
+ * logged. medium: blocks that there really are. torn: whatever its checksum is. */
 int warn_unused super_check(struct exec *x, const struct ext4_super *sb, blkno_t medium,
-			    bool read_only, bool ignore_dirty);
+			    bool read_only, bool torn);
+/* The same for what may change by recovery: whether it was unmounted, and has errors. */
+int warn_unused super_check_state(struct exec *x, const struct ext4_super *sb, bool read_only);
+bool super_sum_good(struct exec *x, const struct ext4_super *sb);
 /* Whether a block group begins with a copy of the superblock and the descriptors. */
 bool group_has_super(const struct exec *x, u32 group);
 

@@ -3,7 +3,7 @@
  * What is read of a superblock before anything of it is believed, and why a mount is refused.
  * Layer: below super.c. Source: Documentation/filesystems/ext4/super.rst.
  *
- * Order: magic, revision, checksum, block size, features, state, geometry: so that the message
+ * Order: magic, revision, checksum, block size, features, geometry, state: so that the message
  * names the first thing that a person can do something about.
  */
 #include "platform/atomic.h"
@@ -64,8 +64,7 @@ static void name_features(struct exec *x, u32 bits, const struct feature_name *n
 	}
 }
 
-static int check_features(struct exec *x, const struct ext4_super *sb, bool read_only,
-			  bool ignore_dirty)
+static int check_features(struct exec *x, const struct ext4_super *sb, bool read_only)
 {
 	u32 incompat = sb->s_feature_incompat & ~(KNOWN_INCOMPAT | EXT4_INCOMPAT_RECOVER);
 	u32 ro = sb->s_feature_ro_compat & ~KNOWN_RO;
@@ -94,15 +93,10 @@ static int check_features(struct exec *x, const struct ext4_super *sb, bool read
 		plat_log(x->plat, PLAT_ERR, "mount: external journals are not supported");
 		return -MP_EOPNOTSUPP;
 	}
-	if ((sb->s_feature_incompat & EXT4_INCOMPAT_RECOVER) && !ignore_dirty) {
-		plat_log(x->plat, PLAT_ERR,
-			 "mount: the journal needs recovery (needs_recovery): run e2fsck -f IMAGE");
-		return -MP_EBUSY;
-	}
 	return 0;
 }
 
-static int check_state(struct exec *x, const struct ext4_super *sb, bool read_only)
+int super_check_state(struct exec *x, const struct ext4_super *sb, bool read_only)
 {
 	bool error = sb->s_state & EXT4_STATE_ERROR;
 
@@ -183,8 +177,15 @@ static int check_geometry(struct exec *x, const struct ext4_super *sb, blkno_t m
 	return 0;
 }
 
+bool super_sum_good(struct exec *x, const struct ext4_super *sb)
+{
+	return !(sb->s_feature_ro_compat & EXT4_RO_METADATA_CSUM) ||
+	       sb->s_checksum ==
+		       plat_crc32c(x->plat, ~0u, sb, offsetof(struct ext4_super, s_checksum));
+}
+
 int super_check(struct exec *x, const struct ext4_super *sb, blkno_t medium, bool read_only,
-		bool ignore_dirty)
+		bool torn)
 {
 	int err;
 
@@ -198,8 +199,6 @@ int super_check(struct exec *x, const struct ext4_super *sb, blkno_t medium, boo
 		return -MP_EMEDIUMTYPE;
 	}
 	if (sb->s_feature_ro_compat & EXT4_RO_METADATA_CSUM) {
-		u32 sum = plat_crc32c(x->plat, ~0u, sb, offsetof(struct ext4_super, s_checksum));
-
 		if (sb->s_checksum_type != 1) {
 			plat_log(x->plat, PLAT_ERR,
 				 "mount: checksum type %u: only crc32c (1) is "
@@ -207,10 +206,9 @@ int super_check(struct exec *x, const struct ext4_super *sb, blkno_t medium, boo
 				 sb->s_checksum_type);
 			return -MP_EUCLEAN;
 		}
-		if (sum != sb->s_checksum) {
-			plat_log(x->plat, PLAT_ERR,
-				 "mount: bad checksum of the superblock: 0x%08x, should be 0x%08x",
-				 sb->s_checksum, sum);
+		if (!torn && !super_sum_good(x, sb)) {
+			plat_log(x->plat, PLAT_ERR, "mount: bad checksum of the superblock: 0x%08x",
+				 sb->s_checksum);
 			return -MP_EUCLEAN;
 		}
 	}
@@ -219,9 +217,7 @@ int super_check(struct exec *x, const struct ext4_super *sb, blkno_t medium, boo
 			 sb->s_log_block_size < 22 ? 1024u << sb->s_log_block_size : 0);
 		return sb->s_log_block_size <= 6 ? -MP_EMEDIUMTYPE : -MP_EUCLEAN;
 	}
-	err = check_features(x, sb, read_only, ignore_dirty);
-	if (!err)
-		err = check_state(x, sb, read_only);
+	err = check_features(x, sb, read_only);
 	if (!err)
 		err = check_geometry(x, sb, medium);
 	return err;

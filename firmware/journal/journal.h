@@ -100,12 +100,4 @@ int warn_unused journal_load(struct exec *x);
 int warn_unused journal_map(struct exec *x, u32 lblk, blkno_t *pblk);
 /* Seals journal_super(), writes it, and flushes the medium. */
 int warn_unused journal_write_super(struct exec *x);
-/*
- * Replays the log that journal_load() has found and marks it ended: in journal_super() and on the
- * medium s_start is 0 and s_sequence beyond everything that the log holds. Blocks go home past the
- * caches, which the caller empties afterwards. *replayed: transactions. -EIO, -EUCLEAN (a damaged
- * log, logged), -EOPNOTSUPP (a feature, by name). (recover.c)
- */
-int warn_unused journal_recover(struct exec *x, u32 *replayed);
-
 #endif

@@ -129,14 +129,12 @@ static int nonsense(struct exec *x, const char *field, u32 value)
 static int check_features(struct exec *x, const struct jbd2_super *s)
 {
 	const u32 known = JBD2_INCOMPAT_REVOKE | JBD2_INCOMPAT_64BIT | JBD2_INCOMPAT_CSUM_V2 |
-			  JBD2_INCOMPAT_CSUM_V3;
+			  JBD2_INCOMPAT_CSUM_V3 | JBD2_INCOMPAT_ASYNC_COMMIT;
 	u32 incompat = be32_get(s->s_feature_incompat);
 
-	if (incompat & JBD2_INCOMPAT_ASYNC_COMMIT)
-		plat_log(x->plat, PLAT_ERR, "journal: feature async_commit is not supported");
 	if (incompat & JBD2_INCOMPAT_FAST_COMMIT)
 		plat_log(x->plat, PLAT_ERR, "journal: feature fast_commit is not supported");
-	if (incompat & ~(known | JBD2_INCOMPAT_ASYNC_COMMIT | JBD2_INCOMPAT_FAST_COMMIT))
+	if (incompat & ~(known | JBD2_INCOMPAT_FAST_COMMIT))
 		plat_log(x->plat, PLAT_ERR, "journal: unknown incompatible features 0x%x",
 			 incompat & ~known);
 	if (be32_get(s->s_feature_ro_compat))
@@ -213,6 +211,8 @@ int journal_load(struct exec *x)
 		s->s_nr_users = be32_put(1);
 		s->s_header.h_blocktype = be32_put(JBD2_SUPER_V2);
 	}
+	/* it speaks of the transactions that are in the log: there are none */
+	s->s_feature_incompat &= ~be32_put(JBD2_INCOMPAT_ASYNC_COMMIT);
 	j->incompat = be32_get(s->s_feature_incompat);
 	j->csum_seed = plat_crc32c(x->plat, ~0u, s->s_uuid, sizeof(s->s_uuid));
 	return 0;

@@ -14,6 +14,11 @@ static struct {
 	char image[256];
 	u32 pool_size;
 	bool mounted;
+	bool read_only;
+	struct {
+		enum plat_io_op op;
+		u64 n, count;
+	} fail;
 	struct plat *plat;
 	struct pool pool;
 	struct exec x;
@@ -107,6 +112,18 @@ void fixture_pool_size(u32 mib)
 	fx.pool_size = mib << 20;
 }
 
+void fixture_fail_next_mount(enum plat_io_op op, u64 n, u64 count)
+{
+	fx.fail.op = op;
+	fx.fail.n = n;
+	fx.fail.count = count;
+}
+
+void fixture_read_only_medium(bool on)
+{
+	fx.read_only = on;
+}
+
 struct exec *fixture_exec(void)
 {
 	return &fx.x;
@@ -131,9 +148,12 @@ int fixture_try_mount(const struct fs_mount_opts *opts)
 
 	if (fx.mounted)
 		FAIL("mounted already");
-	fx.plat = plat_posix_open(fx.image, false);
+	fx.plat = plat_posix_open(fx.image, fx.read_only);
 	if (!fx.plat)
 		FAIL("cannot open %s", fx.image);
+	if (fx.fail.n)
+		plat_posix_fail(fx.plat, fx.fail.op, fx.fail.n, fx.fail.count);
+	fx.fail.n = 0;
 	plat_posix_log_level(fx.plat, test_verbose() ? PLAT_DEBUG : PLAT_ERR);
 	base = plat_posix_pool(fx.plat, fx.pool_size);
 	if (!base)

@@ -32,6 +32,11 @@ struct exec *fixture_mount(void);
 /* The same, but a refusal is returned: 0 or fs_mount's errno (then nothing is left to unmount). */
 int fixture_try_mount(const struct fs_mount_opts *opts);
 
+/* The next mount only: its n-th request of this kind, and count - 1 after it, fail. */
+void fixture_fail_next_mount(enum plat_io_op op, u64 n, u64 count);
+/* Every mount from now on: the medium cannot be written to. */
+void fixture_read_only_medium(bool on);
+
 /* The first executor of the mounted pool; its platform, for fault points. */
 struct exec *fixture_exec(void);
 struct plat *fixture_plat(void);
