@@ -267,13 +267,12 @@ bool log_tag(struct exec *x, const struct log *log, u32 *at, struct log_tag *tag
 bool log_tag_good(struct exec *x, const struct log *log, u32 tid, const struct log_tag *tag,
 		  const void *data)
 {
-	u8 id[4];
+	be32_t id = be32_put(tid);
 	u32 crc;
 
 	if (!log_has_csum(log))
 		return true;
-	put_be32(id, tid);
-	crc = plat_crc32c(x->plat, log->csum_seed, id, 4);
+	crc = plat_crc32c(x->plat, log->csum_seed, &id, 4);
 	crc = plat_crc32c(x->plat, crc, data, BLOCK_SIZE);
 	return tag->csum == (log->v3_csum ? crc : crc & 0xffff);
 }

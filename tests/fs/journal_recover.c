@@ -8,6 +8,12 @@
 
 static const struct fs_mount_opts rw = {0}, ro = {.read_only = true};
 
+/* Where fsync costs nothing. */
+__attribute__((constructor)) static void in_memory(void)
+{
+	setenv("MPDISK_TMP", "/dev/shm", 0);
+}
+
 static void *slurp(const char *path, size_t *size)
 {
 	int fd = open(path, O_RDONLY);
@@ -89,7 +95,7 @@ static void e2fsck_replays(const char *suffix)
 	char command[800], out[2000];
 	int status;
 
-	snprintf(command, sizeof(command), PATH "e2fsck -fy -E journal_only '%s%s' 2>&1 </dev/null",
+	snprintf(command, sizeof(command), PATH "e2fsck -y -E journal_only '%s%s' 2>&1 </dev/null",
 		 fixture_image(), suffix);
 	status = fixture_run(out, sizeof(out), command);
 	if (status & ~1)
@@ -150,6 +156,10 @@ TEST(logs_of_debugfs_are_replayed)
 		test_temporary(data);
 		for (u32 k = 0; k < array_size(opens); k++) {
 			char make[300];
+
+			/* without metadata_csum debugfs 1.47 makes v1 sums that are wrong */
+			if (i >= 2 && k < 2)
+				continue;
 
 			snprintf(make, sizeof(make), PATH "mke2fs -q -F -t ext4 -b 4096 %s '%%s'",
 				 options[i]);
@@ -563,7 +573,7 @@ TEST_TIMED(random_logs_do_no_harm, 200)
 		}
 		/* in what describes, and with the sums made right again where that is one block */
 		while (n--) {
-			u32 at = c.base + 1 + util_rand(&rng, c.blocks - 1);
+			u32 at = c.map[1 + util_rand(&rng, c.blocks - 1)];
 
 			craft_pread(&c, at, block);
 			if (craft_get(block) != CRAFT_MAGIC && util_rand(&rng, 8))
@@ -617,7 +627,7 @@ TEST(journal_features_that_are_not_known_are_refused)
 		c.fd = open(fixture_image(), O_RDWR);
 		craft_be32(c.sb + 0x28, 0x13 | incompat);
 		craft_seal_super(&c, c.sb);
-		craft_pwrite(&c, c.base, c.sb);
+		craft_pwrite(&c, c.map[0], c.sb);
 		close(c.fd);
 		CHECK_EQ(fixture_try_mount(&rw), -MP_EOPNOTSUPP);
 	}
@@ -681,7 +691,7 @@ TEST(journal_of_block_pointers_is_recovered)
 
 	fixture_make(64, "-O ^extent,^64bit,^metadata_csum -J size=20", NULL);
 	shell(PATH "tune2fs -O extent '%s' 2>&1");
-	craft_open_loose(&c, CRAFT_PLAIN, false, 1, 5);
+	craft_open(&c, CRAFT_PLAIN, false, 1, 5);
 	put_run(&c, 14000, 8, 1);
 	craft_end(&c, COMMIT_GOOD);
 	craft_close(&c);
@@ -700,13 +710,13 @@ static void kernel(const char *options, const char *work)
 
 	snprintf(command, sizeof(command),
 		 "set -e; i='%%s'; m=$(mktemp -d); l=$(losetup -f --show $i); "
-		 "trap 'umount $m 2>/dev/null; losetup -d $l; rmdir $m' EXIT; "
-		 "mount -o commit=300,%s $l $m; "
+		 "trap 'umount $m 2>/dev/null || :; losetup -d $l; rmdir $m' EXIT; "
+		 "mount -o commit=300,%s $l $m; rm -f $i.crash; "
 		 "stat() { cat /sys/block/${l#/dev/}/stat; }; "
 		 "crash() { for n in 1 2 3 4 5 6 7 8 9; do a=$(stat); "
 		 "cp --sparse=always $i $i.crash; [ \"$(stat)\" = \"$a\" ] && return; done; exit "
 		 "9; }; "
-		 "%s; exec 9>&-; umount $m; [ -e $i.crash ]; mv $i.crash $i",
+		 "%s; exec 9>&-; umount $m; [ -e $i.crash ]; mv $i.crash $i 2>&1",
 		 options, work);
 	shell(command);
 }
@@ -726,7 +736,8 @@ TEST_TIMED(logs_of_the_kernel_are_replayed, 120)
 	static const char *const make[] = {"", "-O ^metadata_csum", "-O ^64bit",
 					   "-O ^metadata_csum,^64bit"};
 	static const char *const options[] = {"data=ordered", "journal_checksum",
-					      "journal_async_commit", "data=journal"};
+					      "journal_async_commit,data=writeback",
+					      "data=journal"};
 
 	fixture_make(32, NULL, NULL);
 	for (u32 i = 0; i < array_size(make); i++)
@@ -769,8 +780,8 @@ TEST_TIMED(orphans_of_the_kernel_are_cleaned_up, 120)
 	kernel("data=ordered",
 	       "head -c 4000000 /dev/urandom > $m/gone; sync; exec 9<$m/gone; rm $m/gone; "
 	       "mkdir $m/d; sync -f $m; : > $m/late; crash");
+	/* e2fsck would clear them, too: it judges what we have made of it */
 	CHECK(log_start());
-	judge();
 	x = fixture_mount();
 	after = util_free_blocks(x);
 	CHECK_EQ(before, after + 1); /* of the directory */
@@ -787,6 +798,7 @@ TEST_TIMED(what_the_kernel_has_synced_is_there, 120)
 
 	fixture_make(32, "-J size=4", NULL);
 	kernel("data=ordered", FILES "sync -f $m; crash");
+	judge();
 	x = fixture_mount();
 	for (u32 k = 1; k <= 400; k++) {
 		char name[30], text[10], got[10] = "";
