@@ -64,7 +64,8 @@ struct fs_mount_opts {
 /* Mounts the medium of x->plat into the pool, which must be formatted and not sealed (seals it).
  * The reason for a refusal is logged. -EMEDIUMTYPE: not ext4 or block size other than 4096;
  * -EOPNOTSUPP: a feature that is not supported, by name; -EUCLEAN: checksum, truncated image,
- * nonsense; -EBUSY: the journal needs recovery: run e2fsck; -ENOMEM: no room in the pool; -EROFS:
+ * nonsense, a damaged log; -EBUSY: not unmounted cleanly: run e2fsck; -ENOMEM: no room in the
+ * pool; -EROFS:
  * read-only medium and not asked for read_only. */
 int warn_unused fs_mount(struct exec *x, const struct fs_mount_opts *opts);
 /* Writes everything back, marks the filesystem clean. Open files are released. */
