@@ -117,7 +117,7 @@ static int verify_node(struct exec *x, ref_t ref, blkno_t block, u32 seed)
 	int err;
 
 	f->block = block;
-	f->csum_kind = CSUM_EXTENT;
+	frame_csum_set(f, CSUM_EXTENT, 0);
 	f->csum_seed = seed;
 	err = csum_verify(x, f);
 	*f = kept;
