@@ -79,8 +79,10 @@ static bool entry_attr(struct exec *x, struct reader *r, ino_no_t ino, struct fs
 		return false;
 	r->pins[r->npins++] = inode;
 	ok = inode_lock_read(x, inode) == 0;
-	if (ok)
+	if (ok) {
+		inode_saw(x, inode);
 		inode_attr(x, inode, attr);
+	}
 	if (lock_held(x, &inode->lock))
 		lock_drop(x, &inode->lock);
 	return ok;
@@ -409,6 +411,7 @@ int fs_readdir(struct exec *x, node_t dir, u64 pos, bool want_attr, fs_filldir f
 {
 	struct reader r = {.fill = fill, .arg = arg, .want_attr = want_attr, .pos = pos};
 	struct inode *inode = NULL;
+	bool stale = false;
 	u32 i;
 	int err;
 
@@ -420,6 +423,7 @@ int fs_readdir(struct exec *x, node_t dir, u64 pos, bool want_attr, fs_filldir f
 			err = inode_lock_read(x, inode);
 		if (!err)
 			err = read_some(x, &r);
+		stale = !err && inode_atime_stale(x, inode_raw(x, inode));
 		dir_block_put(x, &r.block);
 		err = tx_end(x, err);
 		for (i = 0; i < r.npins; i++)
@@ -428,6 +432,8 @@ int fs_readdir(struct exec *x, node_t dir, u64 pos, bool want_attr, fs_filldir f
 	} while (!err && !r.full && !r.end);
 	if (r.frame)
 		frame_unpin(x, r.frame);
+	if (stale)
+		inode_accessed(x, inode);
 	if (inode)
 		inode_put(x, inode);
 	/* an error behind entries that were given is told when the caller comes back there */

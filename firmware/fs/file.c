@@ -83,23 +83,6 @@ static int read_locked(struct exec *x, struct inode *inode, u64 pos, u32 len, st
 	return (int)len;
 }
 
-/* Its own tx: reading has the lock for reading only. */
-static void update_atime(struct exec *x, struct inode *inode)
-{
-	struct ext4_inode *raw;
-	int err;
-
-	tx_begin_change(x);
-	err = inode_lock_write(x, inode);
-	if (!err)
-		err = inode_edit_times(x, inode, &raw);
-	if (!err)
-		inode_touch(x, raw, INODE_ATIME);
-	err = tx_end(x, err);
-	if (err && err != -MP_ESTALE)
-		plat_log(x->plat, PLAT_WARN, "inode %u: access time: error %d", inode->ino, err);
-}
-
 int fs_read(struct exec *x, node_t node, u64 pos, u32 len, struct fs_seg *segs, u32 *nsegs)
 {
 	struct inode *inode;
@@ -121,8 +104,8 @@ int fs_read(struct exec *x, node_t node, u64 pos, u32 len, struct fs_seg *segs, 
 	if (n < 0)
 		while (*nsegs)
 			frame_unpin(x, frame_of(x, segs[--*nsegs].frame));
-	if (stale && !fs_writable(x))
-		update_atime(x, inode);
+	if (stale)
+		inode_accessed(x, inode);
 	inode_put(x, inode);
 	return n;
 }
@@ -309,7 +292,8 @@ static int copy_step(struct exec *x, struct inode *in, u64 in_pos, struct inode 
 	n = (u32)min_of(*len, (u64)max);
 	err = fill_segs(x, in, in_pos, out_pos, n, segs, &nsegs);
 	if (!err)
-		err = file_write(x, out, out_pos, 0, segs, nsegs, done);
+		err = file_write(x, out, out_pos, x->cred.uid ? FS_WRITE_KILL_SUIDGID : 0, segs,
+				 nsegs, done);
 out:
 	return tx_end(x, err);
 }

@@ -164,6 +164,21 @@ static int finish(struct exec *x, struct inode *inode, u32 mode, const struct ra
 	return 0;
 }
 
+/* A host does not say whether its user may keep setuid here: only root may. */
+static int lose_privileges(struct exec *x, struct inode *inode)
+{
+	struct ext4_inode *raw = inode_raw(x, inode);
+	int err;
+
+	err = inode_lose_caps(x, inode);
+	if (err || !x->cred.uid || !(raw->i_mode & (EXT4_S_ISUID | EXT4_S_ISGID)))
+		return err;
+	err = inode_edit_times(x, inode, &raw);
+	if (!err)
+		inode_kill_suid(raw);
+	return err;
+}
+
 static int fallocate_locked(struct exec *x, struct inode *inode, u32 mode, const struct range *r)
 {
 	const struct ext4_inode *raw = inode_raw(x, inode);
@@ -179,6 +194,8 @@ static int fallocate_locked(struct exec *x, struct inode *inode, u32 mode, const
 	err = ext_changeable(x, inode);
 	if (!err)
 		err = file_finish_truncate(x, inode);
+	if (!err)
+		err = lose_privileges(x, inode);
 	if (err)
 		return err;
 	if (mode & FS_FALLOC_PUNCH_HOLE)

@@ -16,10 +16,14 @@ int warn_unused inode_edit_size(struct exec *x, struct inode *inode, struct ext4
  * under Linux, so that not every write of a row changes the inode. */
 #define TIME_GRAIN_NS 1000000u
 bool inode_times_fresh(struct exec *x, const struct ext4_inode *raw);
-/* relatime's rule */
-bool inode_atime_stale(struct exec *x, const struct ext4_inode *raw);
 /* Clears setuid, and setgid where group-executable, of a saved inode. */
 void inode_kill_suid(struct ext4_inode *raw);
+/* The content or the owner changes: file capabilities go. The inode is locked for writing. */
+int warn_unused inode_drop_caps(struct exec *x, struct inode *inode);
+static inline int inode_lose_caps(struct exec *x, struct inode *inode)
+{
+	return inode->nocaps ? 0 : inode_drop_caps(x, inode);
+}
 
 /* ---- file_page.c: the inode locked; page_get for reading or writing */
 /* The page of a mapped, written block, pinned, read from the medium if need be. */

@@ -399,6 +399,8 @@ int file_write(struct exec *x, struct inode *inode, u64 pos, u32 flags, struct f
 		len += segs[i].len;
 	}
 	err = write_check(x, inode, pos, flags, &len);
+	if (!err)
+		err = inode_lose_caps(x, inode);
 	if (err)
 		return err;
 	if (nsegs == 1) {

@@ -131,6 +131,16 @@ int warn_unused fs_setattr(struct exec *x, node_t node, const struct fs_setattr 
 int warn_unused fs_open(struct exec *x, node_t node, bool truncate, struct fs_attr *out);
 int warn_unused fs_release(struct exec *x, node_t node);
 
+/*
+ * A host whose x->seen is a bit of its own keeps what it has looked up until it forgets it. A
+ * directory that is removed meanwhile stays, without links, until all who have seen it have
+ * forgotten it: somebody may be in it. At most FS_HELD_MAX do; others are gone at once (-ESTALE).
+ */
+#define FS_HELD_MAX 256u
+void fs_forget(struct exec *x, node_t node);
+/* The hosts of these bits are gone. */
+void fs_forget_all(struct exec *x, u32 seen);
+
 /* ---- file data (fs/file.c) */
 /* A run of bytes within one frame. */
 struct fs_seg {

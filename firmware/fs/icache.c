@@ -569,6 +569,61 @@ static bool evictable(struct exec *x, const struct inode *inode)
 	       !atomic_load(&fs_of(x)->read_only);
 }
 
+/* The inode's last name is gone and nobody has it open. Whether it is kept, with the caller's pin.
+ */
+static bool hold(struct exec *x, struct inode *inode)
+{
+	struct fs *fs = fs_of(x);
+	u32 held = 1;
+
+	if (!atomic_load(&inode->seen))
+		return false;
+	if (atomic_add(&fs->nheld, 1) >= FS_HELD_MAX) {
+		atomic_add(&fs->nheld, ~0u);
+		return false;
+	}
+	(void)atomic_or(&inode->held, 1);
+	/* who forgets it last does so before this, or sees `held` */
+	if (atomic_load_acquire(&inode->seen) || !atomic_cas(&inode->held, &held, 0))
+		return true;
+	atomic_add(&fs->nheld, ~0u);
+	return false;
+}
+
+static void forget(struct exec *x, struct inode *inode, u32 seen)
+{
+	u32 held = 1;
+
+	(void)atomic_and(&inode->seen, ~seen);
+	if (atomic_load_acquire(&inode->seen) || !atomic_cas(&inode->held, &held, 0))
+		return;
+	atomic_add(&fs_of(x)->nheld, ~0u);
+	inode_put(x, inode);
+}
+
+void fs_forget(struct exec *x, node_t node)
+{
+	struct inode *inode;
+
+	if (node == FS_ROOT || (ino_no_t)node > fs_of(x)->inodes_count)
+		return;
+	inode = slot_get_fast(x, (ino_no_t)node);
+	if (!inode)
+		return;
+	if (atomic_load(&inode->seen) & x->seen && inode->generation == (u32)(node >> 32))
+		forget(x, inode, x->seen);
+	inode_put(x, inode);
+}
+
+void fs_forget_all(struct exec *x, u32 seen)
+{
+	u32 i;
+
+	for (i = 0; i < fs_of(x)->ninodes; i++)
+		if (atomic_load(&slot_nth(x, i)->seen) & seen)
+			forget(x, slot_nth(x, i), seen);
+}
+
 void inode_put(struct exec *x, struct inode *inode)
 {
 	u32 pins = atomic_load_acquire(&inode->pins);
@@ -582,7 +637,11 @@ void inode_put(struct exec *x, struct inode *inode)
 				continue;
 			}
 			if (evictable(x, inode)) {
-				int err = inode_evict(x, inode);
+				int err;
+
+				if (hold(x, inode))
+					return;
+				err = inode_evict(x, inode);
 
 				pins = atomic_load_acquire(&inode->pins);
 				if (err > 0)

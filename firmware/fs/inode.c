@@ -290,6 +290,24 @@ int inode_link_add(struct exec *x, struct inode *inode, s32 delta)
 	return 0;
 }
 
+void inode_accessed(struct exec *x, struct inode *inode)
+{
+	struct ext4_inode *raw;
+	int err;
+
+	if (fs_writable(x))
+		return;
+	tx_begin_change(x);
+	err = inode_lock_write(x, inode);
+	if (!err)
+		err = inode_edit_times(x, inode, &raw);
+	if (!err)
+		inode_touch(x, raw, INODE_ATIME);
+	err = tx_end(x, err);
+	if (err && err != -MP_ESTALE)
+		plat_log(x->plat, PLAT_WARN, "inode %u: access time: error %d", inode->ino, err);
+}
+
 /* ---- beginning and end */
 static void inode_fill(struct exec *x, struct inode *inode, const struct ext4_inode *parent,
 		       u32 mode, u32 rdev)
@@ -434,11 +452,41 @@ int fs_getattr(struct exec *x, node_t node, struct fs_attr *out)
 
 void inode_kill_suid(struct ext4_inode *raw)
 {
-	if (!inode_is_reg(raw))
+	if (inode_is_dir(raw))
 		return;
 	raw->i_mode &= (u16)~EXT4_S_ISUID;
 	if (raw->i_mode & 010)
 		raw->i_mode &= (u16)~EXT4_S_ISGID;
+}
+
+int inode_drop_caps(struct exec *x, struct inode *inode)
+{
+	static const char name[] = "capability";
+	int err = -MP_ENODATA;
+
+	if (!xattr_none(x, inode))
+		err = xattr_remove(x, inode, EXT4_XATTR_SECURITY,
+				   (struct fs_name){name, sizeof(name) - 1});
+	if (err != -MP_ENODATA)
+		return err;
+	inode->nocaps = 1;
+	return 0;
+}
+
+/* A time from outside becomes the nearest that the inode has room for; at the ends without a part
+ * of a second, as ext4 does it. */
+static struct plat_time time_fit(const struct ext4_inode *raw, struct plat_time t)
+{
+	const s64 least = -(s64)0x80000000;
+	const s64 most = has_field(raw, offsetof(struct ext4_inode, i_atime_extra) + 4)
+				 ? (s64)0x37fffffff
+				 : (s64)0x7fffffff;
+
+	if (t.sec <= least || t.sec >= most) {
+		t.sec = t.sec < 0 ? least : most;
+		t.nsec = 0;
+	}
+	return t;
 }
 
 static void set_times(struct exec *x, struct ext4_inode *raw, const struct fs_setattr *set)
@@ -448,13 +496,13 @@ static void set_times(struct exec *x, struct ext4_inode *raw, const struct fs_se
 	if (v & FS_SET_ATIME_NOW)
 		inode_touch(x, raw, INODE_ATIME);
 	else if (v & FS_SET_ATIME)
-		put_time(raw, &raw->i_atime, &raw->i_atime_extra, set->atime);
+		put_time(raw, &raw->i_atime, &raw->i_atime_extra, time_fit(raw, set->atime));
 	if (v & FS_SET_MTIME_NOW)
 		inode_touch(x, raw, INODE_MTIME);
 	else if (v & FS_SET_MTIME)
-		put_time(raw, &raw->i_mtime, &raw->i_mtime_extra, set->mtime);
+		put_time(raw, &raw->i_mtime, &raw->i_mtime_extra, time_fit(raw, set->mtime));
 	if (v & FS_SET_CTIME)
-		put_time(raw, &raw->i_ctime, &raw->i_ctime_extra, set->ctime);
+		put_time(raw, &raw->i_ctime, &raw->i_ctime_extra, time_fit(raw, set->ctime));
 	else
 		inode_touch(x, raw, INODE_CTIME);
 }
@@ -486,6 +534,8 @@ static int setattr_locked(struct exec *x, struct inode *inode, const struct fs_s
 		err = file_finish_truncate(x, inode);
 	if (!err && set->valid & FS_SET_SIZE)
 		err = file_set_size(x, inode, set->size);
+	if (!err && set->valid & (FS_SET_SIZE | FS_SET_UID | FS_SET_GID) && !inode_is_dir(raw))
+		err = inode_lose_caps(x, inode);
 	if (!err)
 		err = inode_edit(x, inode, &raw);
 	if (err)

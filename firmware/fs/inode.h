@@ -65,7 +65,10 @@ struct inode {             /* 192 bytes */
 	u32 unsynced;   /* atomic: metadata may have changed since the last fsync */
 	u32 csum_seed;  /* atomic: crc32c seed of its structures; 0: not computed yet */
 	u32 type;       /* [immutable while pinned] EXT4_S_IFMT of its mode */
-	u32 reserved[14];
+	u32 nocaps;     /* [inode lock] it is known to have no file capabilities */
+	u32 seen; /* directories; atomic: a bit per host that looked it up and has not forgotten */
+	u32 held; /* atomic: 1: removed, and kept (pinned) for the hosts that have seen it */
+	u32 reserved[11];
 };
 _Static_assert(sizeof(struct inode) == 192, "struct inode");
 
@@ -132,6 +135,13 @@ int warn_unused inode_new(struct exec *x, struct inode *parent, u32 mode, u32 rd
 /* Counts one more fs_open of an inode that is locked for writing: for create and tmpfile. */
 int warn_unused inode_opened(struct exec *x, struct inode *inode);
 
+/* The host of this operation learns of the inode. */
+static inline void inode_saw(const struct exec *x, struct inode *inode)
+{
+	if (inode->type == EXT4_S_IFDIR && !(atomic_load(&inode->seen) & x->seen))
+		atomic_or(&inode->seen, x->seen);
+}
+
 /* Size of links: changes i_links_count with ext4's dir_nlink rule; does not touch times. */
 int warn_unused inode_link_add(struct exec *x, struct inode *inode, s32 delta);
 /* Puts an inode without links on the orphan list / takes it off. Inside the tx, inode locked for
@@ -146,6 +156,10 @@ int warn_unused orphan_cleanup(struct exec *x);
 #define INODE_CTIME 4u
 /* Sets the named times of a raw inode that is saved already to x->now. */
 void inode_touch(struct exec *x, struct ext4_inode *raw, u32 which);
+/* relatime's rule; x->now is this operation's */
+bool inode_atime_stale(struct exec *x, const struct ext4_inode *raw);
+/* Sets the access time of an inode that was found stale under its lock: a tx of its own. */
+void inode_accessed(struct exec *x, struct inode *inode);
 void inode_set_time(u32 *sec, u32 *extra, struct plat_time t);
 struct plat_time inode_get_time(u32 sec, u32 extra);
 /* Fills the attributes of a locked inode. */

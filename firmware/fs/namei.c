@@ -108,8 +108,10 @@ static int lookup_parent(struct exec *x, node_t node, struct fs_attr *out)
 		goto out;
 	tx_begin(x);
 	err = inode_lock_read(x, parent);
-	if (!err)
+	if (!err) {
+		inode_saw(x, parent);
 		inode_attr(x, parent, out);
+	}
 	err = tx_end(x, err);
 out:
 	if (parent)
@@ -145,8 +147,10 @@ int fs_lookup(struct exec *x, node_t node, struct fs_name name, struct fs_attr *
 		err = inode_get(x, ino, &in[1]);
 	if (!err)
 		err = child_lock(x, in[0], in[1], false);
-	if (!err)
+	if (!err) {
+		inode_saw(x, in[1]);
 		inode_attr(x, in[1], out);
+	}
 out:
 	return op_end(x, err, in, 2);
 }
@@ -254,6 +258,8 @@ int fs_mkdir(struct exec *x, node_t node, struct fs_name name, u32 mode, struct 
 		err = inode_link_add(x, in[0], 1);
 	if (!err)
 		err = create_end(x, in[0], name, in[1], out);
+	if (!err)
+		inode_saw(x, in[1]);
 	return op_end(x, err, in, 2);
 }
 
@@ -513,7 +519,7 @@ int fs_readlink(struct exec *x, node_t node, void *buf, u32 size)
 {
 	const struct ext4_inode *raw;
 	struct inode *inode = NULL;
-	bool fast;
+	bool fast, stale = false;
 	u64 len = 0;
 	int err;
 
@@ -536,7 +542,12 @@ int fs_readlink(struct exec *x, node_t node, void *buf, u32 size)
 		memcpy(buf, raw->i_block, (u32)len);
 	else
 		err = readlink_slow(x, inode, buf, (u32)len);
+	stale = !err && inode_atime_stale(x, raw);
 out:
-	err = op_end(x, err, &inode, 1);
+	err = tx_end(x, err);
+	if (stale)
+		inode_accessed(x, inode);
+	if (inode)
+		inode_put(x, inode);
 	return err ? err : (int)len;
 }

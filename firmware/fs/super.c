@@ -486,6 +486,7 @@ int fs_unmount(struct exec *x)
 	struct fs *fs = fs_of(x);
 	int err = 0, sync_err;
 
+	fs_forget_all(x, ~0u);
 	if (!atomic_load(&fs->read_only))
 		release_orphans(x);
 	if (fs->mounted_rw) {

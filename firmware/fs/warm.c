@@ -68,6 +68,7 @@ bool warm_lookup(struct exec *x, node_t node, struct fs_name name, struct fs_att
 	child = warm_inode(x, ino);
 	if (!child || !inode_raw(x, child)->i_links_count)
 		return false;
+	inode_saw(x, child);
 	inode_attr(x, child, out);
 	*err = 0;
 	return true;

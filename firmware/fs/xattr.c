@@ -326,6 +326,8 @@ int xattr_set(struct exec *x, struct inode *inode, u32 index, struct fs_name nam
 		return -MP_ERANGE;
 	if (size > VALUE_MAX)
 		return -MP_E2BIG;
+	if (index == EXT4_XATTR_SECURITY)
+		inode->nocaps = 0;
 	return put(x, inode, &item, false, flags);
 }
 

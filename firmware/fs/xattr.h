@@ -13,6 +13,8 @@ int warn_unused xattr_get(struct exec *x, struct inode *inode, u32 index, struct
 int warn_unused xattr_set(struct exec *x, struct inode *inode, u32 index, struct fs_name name,
 			  const void *value, u32 size, u32 flags);
 int warn_unused xattr_remove(struct exec *x, struct inode *inode, u32 index, struct fs_name name);
+/* Whether the inode has no attributes at all, at a glance. */
+bool xattr_none(struct exec *x, const struct inode *inode);
 /* When the inode is freed: releases its xattr block. */
 int warn_unused xattr_free_block(struct exec *x, struct inode *inode);
 

@@ -219,7 +219,8 @@ int fs_removexattr(struct exec *x, node_t node, struct fs_name name)
 struct lister {
 	char *list;
 	u32 size;
-	u32 used; /* what is needed, whether it fits or not */
+	u32 used;     /* what is needed, whether it fits or not */
+	bool trusted; /* whoever asks may see those, too */
 };
 
 static void list_one(void *arg, const struct ext4_xattr_entry *e)
@@ -231,6 +232,8 @@ static void list_one(void *arg, const struct ext4_xattr_entry *e)
 		const struct prefix *p = &prefixes[i];
 
 		if (p->index != e->e_name_index)
+			continue;
+		if (p->index == EXT4_XATTR_TRUSTED && !l->trusted)
 			continue;
 		len = p->len + (p->whole ? 0u : e->e_name_len) + 1;
 		if (l->used + len <= l->size) {
@@ -244,7 +247,7 @@ static void list_one(void *arg, const struct ext4_xattr_entry *e)
 
 int fs_listxattr(struct exec *x, node_t node, void *list, u32 size)
 {
-	struct lister l = {list, size, 0};
+	struct lister l = {list, size, 0, x->cred.uid == 0};
 	struct inode *inode = NULL;
 	int err;
 

@@ -49,8 +49,6 @@ u32 xattr_block_hash(const u8 *block);
 /* Shows every attribute of a locked inode. */
 typedef void (*xattr_visit)(void *arg, const struct ext4_xattr_entry *e);
 int warn_unused xattr_each(struct exec *x, struct inode *inode, xattr_visit visit, void *arg);
-/* Whether the inode has no attributes at all, at a glance. */
-bool xattr_none(struct exec *x, const struct inode *inode);
 
 /* system.posix_acl_*: the host's form to and from that of the medium; buffers of BLOCK_SIZE.
  * Return the size, or -EINVAL, -ENOSPC, -ERANGE. */

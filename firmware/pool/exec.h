@@ -22,6 +22,7 @@ struct exec {
 	u32 id;   /* 1..POOL_EXECUTORS */
 	u32 bit;  /* 1 << id */
 	u32 host; /* whose operation this is: port number or process */
+	u32 seen; /* that host's bit where it will say what it forgets (fs_forget); else 0 */
 	struct cred cred;
 	struct plat_time now; /* time of the operation, read once at tx_begin */
 	u32 mini;             /* an open mini-transaction's mark + 1, or 0 */

@@ -102,6 +102,31 @@ int fuse_name(const struct fuse_call *c, u32 *off, struct fs_name *name)
 	return 0;
 }
 
+/* The nodes that the kernel has let go of. How often it had looked them up is not counted here: it
+ * says so when it has forgotten all of them. */
+static void fuse_forget(struct fuse_call *c)
+{
+	const struct fuse_batch_forget_in *in = fuse_args(c, sizeof(*in));
+	u32 off = (u32)(sizeof(*c->in) + sizeof(*in)), i;
+	const struct fuse_forget_one *one;
+	struct frame *frame;
+
+	if (c->in->opcode == FUSE_FORGET) {
+		fs_forget(c->x, fuse_node(c->in->nodeid));
+		return;
+	}
+	for (i = 0; in && i < in->count; i++, off += (u32)sizeof(*one)) {
+		const void *bytes;
+
+		if (fuse_bytes(c, off, sizeof(*one), &bytes, &frame))
+			return;
+		one = bytes;
+		fs_forget(c->x, fuse_node(one->nodeid));
+		if (frame)
+			frame_unpin(c->x, frame);
+	}
+}
+
 /* Copies payload bytes [off, off+len) to dst. */
 static void copy_payload(struct fuse_call *c, u32 off, u8 *dst, u32 len)
 {
@@ -269,6 +294,17 @@ static void finish(struct fuse_call *c, int err)
 	out->unique = c->in->unique;
 }
 
+static inline void set_actor(struct fuse_call *c)
+{
+	struct exec *x = c->x;
+
+	x->host = c->session->host;
+	x->seen = 1u << (c->session->host & 31);
+	x->cred.uid = c->in->uid;
+	x->cred.gid = c->in->gid;
+	x->cred.umask = 0;
+}
+
 void fuse_serve(struct fuse_call *c)
 {
 	int err;
@@ -277,19 +313,22 @@ void fuse_serve(struct fuse_call *c)
 	c->reply_len = 0;
 	c->nreply = 0;
 	switch (c->in->opcode) {
-	case FUSE_FORGET: /* no lookup counts are kept, and a request is never cut off */
+	case FUSE_FORGET:
 	case FUSE_BATCH_FORGET:
-	case FUSE_INTERRUPT:
+		if (c->session->minor) {
+			set_actor(c);
+			fuse_forget(c);
+		}
+		c->out_len = 0;
+		return;
+	case FUSE_INTERRUPT: /* a request is never cut off */
 		c->out_len = 0;
 		return;
 	case FUSE_INIT:
 		err = fuse_init(c);
 		break;
 	default:
-		c->x->host = c->session->host;
-		c->x->cred.uid = c->in->uid;
-		c->x->cred.gid = c->in->gid;
-		c->x->cred.umask = 0;
+		set_actor(c);
 		err = c->session->minor ? dispatch(c) : -MP_EPROTO;
 	}
 	finish(c, err);

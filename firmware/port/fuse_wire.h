@@ -160,6 +160,17 @@ struct fuse_init_out {
 };
 _Static_assert(sizeof(struct fuse_init_out) == 64, "fuse_init_out");
 
+/* ---- FORGET, and BATCH_FORGET: fuse_batch_forget_in, then `count` of fuse_forget_one */
+struct fuse_forget_one {
+	u64 nodeid;
+	u64 nlookup;
+};
+
+struct fuse_batch_forget_in {
+	u32 count;
+	u32 dummy;
+};
+
 /* ---- names */
 struct fuse_mknod_in {
 	u32 mode;

@@ -134,6 +134,7 @@ void session_drop(struct exec *x, struct session *s)
 		open->node = 0;
 	}
 	s->nused = 0;
+	fs_forget_all(x, 1u << (s->host & 31));
 	for (i = 0; i < s->nframes; i++) {
 		fno_t fno = s->frames[i];
 

@@ -13,5 +13,20 @@ $(BUILD)/tests/fs/%.o: tests/fs/%.c
 $(FS_SUITES): %: %.o $(BUILD)/tests/fs/fixture.o $(BUILD)/tests/unit/harness.o $(BUILD)/core-debug/libcore.a
 	$(CC) $(CORE_DEBUG_FLAGS) -o $@ $^
 
+# The conformance suite: one program, for any mount (tests/system/posix runs it).
+POSIX_OBJECTS := $(patsubst tests/fs/posix/%.c,$(BUILD)/tests/fs/posix/%.o,\
+	$(wildcard tests/fs/posix/*.c))
+LINT_C += $(wildcard tests/fs/posix/*.[ch])
+
+$(BUILD)/tests/fs/posix/%.o: tests/fs/posix/%.c
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS_BASE) -MMD -MP -c -o $@ $<
+
+$(BUILD)/tests/posix-suite: $(POSIX_OBJECTS)
+	$(CC) $(CFLAGS_BASE) -o $@ $^
+
+suites: $(BUILD)/tests/posix-suite
+-include $(POSIX_OBJECTS:.o=.d)
+
 .SECONDARY:
 -include $(wildcard $(BUILD)/tests/fs/*.d)

@@ -27,7 +27,8 @@ static void all(int fd, off_t pos, size_t n, char c)
 	EQ(pread(fd, b, n, pos), n);
 	for (i = 0; i < n; i++)
 		if (b[i] != c)
-			FAIL("byte %lld is %d, expected %d", (long long)pos + (long long)i, b[i], c);
+			FAIL("byte %lld is %d, expected %d", (long long)pos + (long long)i, b[i],
+			     c);
 }
 
 static void fill(int fd, off_t pos, size_t n, char c)

@@ -5,7 +5,8 @@
  *	posix-suite [-l] [-L] [-t SECONDS] [-x PATTERN]... DIR [PATTERN...]
  *
  * Runs the checks whose name matches a shell pattern (all), but those of -x, in DIR, which must be
- * on the mount. -l lists them, -L adds those that take long. One line PASS or FAIL for each; the status is 0 if none failed.
+ * on the mount. -l lists them, -L adds those that take long. One line PASS or FAIL for each; the
+ * status is 0 if none failed.
  */
 #define _GNU_SOURCE
 #include "suite.h"
@@ -38,7 +39,7 @@ const char *suite_dir;
 static int message_fd = -1; /* where a failed check says why */
 static int probe_fd = -1;
 static unsigned int seconds = 30;
-static const char *only[64], *not[64];
+static const char *only[64], *not [64];
 static unsigned int nonly, nnot;
 
 const char *const type_names[TYPES] = {"reg", "dir", "fifo", "socket", "char", "block", "symlink"};
@@ -258,7 +259,8 @@ static void times_compare(const char *file, int line, const struct stat *a, cons
 		if (i == 2 && ns(after[i]) < ns(before[i]))
 			fail_at(file, line, "ctime went back");
 		if (wanted != changed)
-			fail_at(file, line, "%ctime was %schanged", "amc"[i], changed ? "" : "not ");
+			fail_at(file, line, "%ctime was %schanged", "amc"[i],
+				changed ? "" : "not ");
 	}
 }
 
@@ -295,7 +297,7 @@ static bool matches(const char *name)
 	for (i = 0; i < nonly; i++)
 		wanted |= fnmatch(only[i], name, 0) == 0;
 	for (i = 0; i < nnot; i++)
-		if (fnmatch(not[i], name, 0) == 0)
+		if (fnmatch(not [i], name, 0) == 0)
 			return false;
 	return wanted;
 }
@@ -340,7 +342,8 @@ static bool run(const char *name, const struct check *check, const struct table_
 		return false;
 	if (WIFSIGNALED(status))
 		snprintf(text, sizeof(text), "%s",
-			 WTERMSIG(status) == SIGALRM ? "took too long" : strsignal(WTERMSIG(status)));
+			 WTERMSIG(status) == SIGALRM ? "took too long"
+						     : strsignal(WTERMSIG(status)));
 	else if (WEXITSTATUS(status) && !text[0])
 		snprintf(text, sizeof(text), "status %d", WEXITSTATUS(status));
 	if (nftw(dir, remove_one, 32, FTW_DEPTH | FTW_PHYS | FTW_MOUNT) && errno != ENOENT &&
@@ -414,7 +417,7 @@ int main(int argc, char **argv)
 		else if (opt == 't')
 			seconds = (unsigned int)atoi(optarg);
 		else if (opt == 'x' && nnot < 64)
-			not[nnot++] = optarg;
+			not [nnot++] = optarg;
 		else
 			return 2;
 	}
@@ -422,7 +425,8 @@ int main(int argc, char **argv)
 	if (long_ones)
 		long_add_checks();
 	if (!list && optind == argc) {
-		fprintf(stderr, "usage: posix-suite [-l] [-L] [-t SECONDS] [-x PATTERN]... DIR [PATTERN...]\n");
+		fprintf(stderr, "usage: posix-suite [-l] [-L] [-t SECONDS] [-x PATTERN]... DIR "
+				"[PATTERN...]\n");
 		return 2;
 	}
 	if (!list && !begin(argv[optind++]))

@@ -2,8 +2,8 @@
 /*
  * What the checks of the conformance suite are written with.
  *
- * A check is a function that runs in a process of its own, as root, in an empty directory of its own
- * with mode 0777, umask 0. It ends at the first thing that is not as expected.
+ * A check is a function that runs in a process of its own, as root, in an empty directory of its
+ * own with mode 0777, umask 0. It ends at the first thing that is not as expected.
  */
 #ifndef MPDISK_POSIX_SUITE_H
 #define MPDISK_POSIX_SUITE_H
@@ -85,12 +85,13 @@ mode_t type_bits(enum type type);
 void make(enum type type, const char *path, mode_t mode);
 void touch(const char *path, mode_t mode);
 void put(const char *path, const char *text);
-struct stat st(const char *path);  /* lstat */
+struct stat st(const char *path); /* lstat */
 struct stat fst(int fd);
 mode_t mode_of(const char *path); /* permission bits */
 void remove_any(const char *path);
 
-/* A name of n times the letter, and a path of `len` bytes to `name`, through "./". Static buffers. */
+/* A name of n times the letter, and a path of `len` bytes to `name`, through "./". Static buffers.
+ */
 const char *letters(char letter, unsigned int n);
 const char *long_path(const char *name, unsigned int len);
 

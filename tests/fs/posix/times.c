@@ -32,8 +32,9 @@ CHECK(utimensat, sets_nanoseconds)
 
 CHECK(utimensat, before_1970_and_after_2038)
 {
-	static const long long seconds[] = {-0x7fffffffll, -1,          0,           0x7fffffffll,
-					    0x80000000ll,  0xffffffffll, 0x100000000ll, 0x37ffffffell};
+	static const long long seconds[] = {-0x7fffffffll, -1,           0,
+					    0x7fffffffll,  0x80000000ll, 0xffffffffll,
+					    0x100000000ll, 0x37ffffffell};
 	unsigned int i;
 
 	touch("f", 0644);

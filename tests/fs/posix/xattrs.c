@@ -247,7 +247,10 @@ struct acl {
 	} e[16];
 };
 
-#define E(tag, perm) {tag, perm, 0xffffffff}
+#define E(tag, perm)                                                                               \
+	{                                                                                          \
+		tag, perm, 0xffffffff                                                              \
+	}
 #define ENTRIES(a, n) (4 + 8 * (size_t)(n))
 #define SET_ACL(path, which, n, ...)                                                               \
 	do {                                                                                       \
@@ -427,7 +430,8 @@ CHECK(acl, is_the_owners_to_set)
 	OK(chown("f", USER, USER));
 	AS(USER)
 	{
-		SET_ACL("f", ACCESS, 5, E(U_OBJ, 7), {U, 4, OTHER}, E(G_OBJ, 5), E(MASK, 7), E(O, 1));
+		SET_ACL("f", ACCESS, 5, E(U_OBJ, 7), {U, 4, OTHER}, E(G_OBJ, 5), E(MASK, 7),
+			E(O, 1));
 	}
 	AS(OTHER)
 	{
@@ -451,7 +455,8 @@ CHECK(acl, changes_the_ctime)
 {
 	touch("f", 0644);
 	CHANGES("f", "c",
-		SET_ACL("f", ACCESS, 5, E(U_OBJ, 6), {U, 6, USER}, E(G_OBJ, 4), E(MASK, 6), E(O, 0)));
+		SET_ACL("f", ACCESS, 5, E(U_OBJ, 6), {U, 6, USER}, E(G_OBJ, 4), E(MASK, 6),
+			E(O, 0)));
 	CHANGES("f", "c", OK(chmod("f", 0600)));
 	CHANGES("f", "c", OK(removexattr("f", ACCESS)));
 }
