@@ -34,7 +34,7 @@ help: ## list the targets
 all: ## build everything
 
 # The packages of Debian 12 that are used, and nothing is fetched when all are there.
-PACKAGES := gcc g++ make pkg-config libfuse3-dev fuse3 zlib1g-dev e2fsprogs util-linux attr acl \
+PACKAGES := gcc g++ make pkg-config libfuse3-dev fuse3 fuse2fs bindfs zlib1g-dev e2fsprogs util-linux attr acl \
 	python3 python3-venv xz-utils psmisc verilator yosys gcc-riscv64-unknown-elf \
 	picolibc-riscv64-unknown-elf clang-format shellcheck
 VENV := $(BUILD)/venv

@@ -5,8 +5,7 @@
  * Only threads that hold a permit read messages; usually there is one. It stays on the processor
  * that its client is on, and no message pays for waking another thread. A thread that is about to
  * wait, for the medium or another executor, gives its permit away; there is one permit more when
- * messages are already there whenever a thread looks for the next one, and one less when there are
- * none.
+ * messages wait while a thread has one in its hands, and one less when none has for long.
  */
 #define _GNU_SOURCE
 #include "pool_serve.h"
@@ -38,15 +37,13 @@
 #define WRITE_FRAMES (FUSE_MAX_WRITE / BLOCK_SIZE)
 #define LONG_WRITE 16384u
 
-#define QUICK_NS 1500u    /* so soon comes a message that was there already */
-#define QUICK_BYTES 8192u /* ... and is short enough to tell */
-#define QUICK_ROW 8u      /* so many in a row: one thread is not enough */
-#define SLOW_ROW 64u      /* so many in a row: one thread is too many */
+#define LOOK_EVERY 8u  /* messages: then it is seen whether another one waits already */
+#define CALM_LOOKS 16u /* so many in a row that found none: one thread less will do */
 
 struct thread {
 	struct pool_server *server;
 	bool permit;
-	u32 quick, slow; /* messages in a row */
+	u32 messages, calm; /* since it has the permit; looks in a row that found none waiting */
 	pthread_t id;
 	bool started;
 	u32 ended; /* atomic */
@@ -256,7 +253,7 @@ static bool permit_get(struct thread *t)
 			syscall(SYS_futex, &server->permits, FUTEX_WAIT_PRIVATE, 0, NULL, NULL, 0);
 		} else if (atomic_cas(&server->permits, &seen, seen - 1)) {
 			t->permit = true;
-			t->quick = t->slow = 0;
+			t->messages = t->calm = 0;
 			return true;
 		}
 	}
@@ -289,27 +286,19 @@ static void limit_lower(struct thread *t)
 		t->permit = false;
 }
 
-static u64 now_ns(void)
+/* A message that waits while this thread has one in its hands needs another thread. */
+static void look_for_more(struct thread *t)
 {
-	struct timespec ts;
+	struct pollfd pollfd = {.fd = t->fd, .events = POLLIN};
 
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (u64)ts.tv_sec * 1000000000u + (u64)ts.tv_nsec;
-}
-
-/* Whether there is work for more threads or fewer, by how long a message was waited for. */
-static void count_message(struct thread *t, u64 ns, u32 len)
-{
-	if (len > QUICK_BYTES)
+	if (++t->messages % LOOK_EVERY)
 		return;
-	if (ns < QUICK_NS) {
-		t->slow = 0;
-		if (++t->quick % QUICK_ROW == 0)
-			limit_raise(t->server);
-	} else {
-		t->quick = 0;
-		if (++t->slow % SLOW_ROW == 0)
-			limit_lower(t);
+	if (poll(&pollfd, 1, 0) > 0) {
+		t->calm = 0;
+		limit_raise(t->server);
+	} else if (++t->calm == CALM_LOOKS) {
+		t->calm = 0;
+		limit_lower(t);
 	}
 }
 
@@ -318,7 +307,6 @@ static void count_message(struct thread *t, u64 ns, u32 len)
 static bool serve_messages(struct thread *t)
 {
 	while (t->permit && !atomic_load(&t->server->stopping)) {
-		u64 since = now_ns();
 		ssize_t len = receive(t);
 
 		if (len < 0 && (errno == EINTR || errno == EAGAIN || errno == ENOENT))
@@ -326,7 +314,7 @@ static bool serve_messages(struct thread *t)
 		if (len < (ssize_t)sizeof(*t->call.in))
 			return false; /* ENODEV: unmounted */
 		if (t->server->config.threads > 1)
-			count_message(t, now_ns() - since, (u32)len);
+			look_for_more(t);
 		serve(t, (u32)len);
 	}
 	return true;

@@ -6,8 +6,8 @@
  * Both sides take turns, slice by slice. Prints "name wall-ns cpu-ns" for each slice; the time is
  * that of one operation, the CPU time that of the threads that did it.
  *
- * With BENCH_PRIVATE (the variant without undo log and robust locks) there is no pool to share:
- * the same operations on a pool of this process.
+ * TMPFS -: creating alone. With BENCH_PRIVATE (to compare with a variant without undo log and
+ * robust locks) that is all there is, on a pool of this process.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -325,17 +325,20 @@ static void detach(void)
 
 int main(int argc, char **argv)
 {
+	const bool all = argc == 4 && strcmp(argv[1], "-") != 0;
+
 	if (argc != 4)
 		fail("usage: api TMPFS IMAGE POOL", EINVAL);
 	attach(argv);
 	setup(&workers[0], 0);
-#ifndef BENCH_PRIVATE
-	setup(&workers[1], 1);
-	tmp_setup(argv[1]);
-#endif
+	if (all) {
+		setup(&workers[1], 1);
+		tmp_setup(argv[1]);
+	}
 	for (u32 i = 0; i < SLICES; i++) {
 		slice("ours-create", CREATES, our_create);
-#ifndef BENCH_PRIVATE
+		if (!all)
+			continue;
 		slice("tmpfs-create", CREATES, tmp_create);
 		slice("ours-stat", STATS, our_stat);
 		slice("tmpfs-stat", STATS, tmp_stat);
@@ -343,7 +346,6 @@ int main(int argc, char **argv)
 		slice("tmpfs-read", READS, tmp_read);
 		together("one", 0, 1);
 		together("two", 0, 2);
-#endif
 	}
 	detach();
 	return 0;
