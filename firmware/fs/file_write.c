@@ -16,6 +16,7 @@
 #include "platform/atomic.h"
 #include "platform/errno.h"
 #include "fs/file_priv.h"
+#include "pool/pin.h"
 #include "pool/wait.h"
 
 #define BATCH_PAGES FS_IO_SEGS
@@ -147,7 +148,7 @@ static int prepare_page(struct exec *x, struct inode *inode, struct wbatch *b, u
 	} else if (!p->fresh) {
 		f = page_find(x, inode, page_index(b, i));
 		/* somebody reads the old page, so the caller cannot have it */
-		if (f && p->flip && atomic_load(&f->pins) != 1) {
+		if (f && p->flip && !pin_alone(x, &f->pins)) {
 			frame_unpin(x, f);
 			f = NULL;
 		}
@@ -189,7 +190,7 @@ static void unprepare(struct exec *x, struct wbatch *b)
 /* A page that has left the cache: the flusher may have it for a moment more. */
 static struct frame *wait_for_last(struct exec *x, struct frame *f)
 {
-	while (atomic_load_acquire(&f->pins) != 1)
+	while (!pin_alone(x, &f->pins))
 		exec_yield(x, &f->pins);
 	f->owner = x->id;
 	return f;
@@ -342,7 +343,7 @@ static int write_page(struct exec *x, struct inode *inode, u64 pos, u32 flags, s
 	old = page_find(x, inode, index);
 	if (!old)
 		return 0;
-	if (atomic_load(&old->pins) != 1) {
+	if (!pin_alone(x, &old->pins)) {
 		frame_unpin(x, old);
 		return 0;
 	}

@@ -6,7 +6,7 @@
  *  I1. At most one slot is hashed for an inode number.
  *  I2. A slot goes into the hash and out of it under icache_lock only. Finding one needs no lock:
  *      slots are type-stable, so a pin is taken first, and then it is seen whether the slot is
- *      the wanted inode's. A slot whose pins are SLOT_FROZEN cannot be pinned.
+ *      the wanted inode's. A slot whose pins are PIN_FROZEN cannot be pinned.
  *  I3. A slot with pins, with its lock held, or on the orphan list is not reused.
  *  I4. The bytes of an inode are checked once, when its slot is loaded.
  *
@@ -20,10 +20,11 @@
 #include "fs/csum.h"
 #include "fs/extent.h"
 #include "fs/inode.h"
+#include "pool/pin.h"
+#include "pool/undo.h"
 #include "pool/wait.h"
 
-#define SLOT_FROZEN 0x80000000u /* in pins: free, or being emptied */
-#define CHAIN_MAX 32u           /* slots looked at without the lock */
+#define CHAIN_MAX 32u /* slots looked at without the lock */
 
 static inline struct inode *slot_at(const struct exec *x, ref_t ref)
 {
@@ -113,10 +114,13 @@ static int slot_push_free(struct exec *x, struct inode *inode)
 	err = tx_save(x, &fs->inode_free, 4);
 	if (!err)
 		err = tx_save(x, &inode->free_next, 4);
+	if (!err && POOL_SHARED)
+		err = tx_save(x, &inode->pins, 4);
 	if (!err)
 		err = slot_set(x, inode, INODE_FREE);
 	if (err)
 		return err;
+	atomic_store(&inode->pins, PIN_FROZEN);
 	inode->free_next = fs->inode_free;
 	fs->inode_free = exec_ref(x, inode);
 	return 0;
@@ -125,17 +129,20 @@ static int slot_push_free(struct exec *x, struct inode *inode)
 static bool slot_reusable(const struct inode *inode)
 {
 	return atomic_load(&inode->state) == INODE_READY && !atomic_load_acquire(&inode->pins) &&
-	       !atomic_load(&inode->lock) && !(atomic_load(&inode->flags) & INODE_ORPHAN);
+	       !atomic_load(&inode->lock) && !atomic_load(&inode->opens) &&
+	       !(atomic_load(&inode->flags) & INODE_ORPHAN);
 }
 
-static bool slot_freeze(struct inode *inode)
+static bool slot_freeze(struct exec *x, struct inode *inode)
 {
 	u32 pins = 0;
 
-	if (!atomic_cas(&inode->pins, &pins, SLOT_FROZEN))
+	if (!atomic_cas(&inode->pins, &pins, PIN_FREEZE(x)))
 		return false;
+	exec_step(x);
 	/* what it was reusable for may have changed before */
-	if (!atomic_load(&inode->lock) && !(atomic_load(&inode->flags) & INODE_ORPHAN))
+	if (!atomic_load(&inode->lock) && !atomic_load(&inode->opens) &&
+	    !(atomic_load(&inode->flags) & INODE_ORPHAN))
 		return true;
 	atomic_store_release(&inode->pins, 0);
 	return false;
@@ -161,41 +168,70 @@ static struct inode *clock_victim(struct exec *x)
 		}
 		if (atomic_load(&inode->npages)) {
 			with_pages = with_pages ? with_pages : inode;
-		} else if (slot_freeze(inode)) {
+		} else if (slot_freeze(x, inode)) {
 			atomic_store(&fs->clock_hand, hand);
 			return inode;
 		}
 	}
-	return with_pages && slot_freeze(with_pages) ? with_pages : NULL;
+	return with_pages && slot_freeze(x, with_pages) ? with_pages : NULL;
 }
 
 /* ---- taking a slot */
-/* Out of the hash; its pins on the inode table is returned to be dropped without the lock. */
-static int slot_strip(struct exec *x, struct inode *inode)
+/*
+ * A slot that is READY or GOING, or was once, keeps the buffer of its inode table block (PIN_KEPT).
+ * State and count change under icache_lock, the count never being too low, and slot->keeping says
+ * whose count that is: recovery counts again.
+ */
+static inline void keeping(struct exec *x, fno_t itable)
 {
-	u32 mark = tx_mini_begin(x);
-	int err = hash_remove(x, inode);
-
-	if (!err)
-		err = slot_push_free(x, inode);
-	if (err)
-		tx_mini_abort(x, mark);
-	else
-		tx_mini_commit(x, mark);
-	return err;
+	if (!POOL_SHARED)
+		return;
+	exec_step(x);
+	atomic_store_release(&x->slot->keeping, itable);
+	exec_step(x);
 }
 
-static void slot_drop_itable(struct exec *x, fno_t itable)
+/* The slot is filled: the caller's pin of the buffer becomes the slot's. */
+static void slot_ready(struct exec *x, struct inode *inode)
 {
-	if (itable)
-		buf_put(x, frame_of(x, itable));
+	struct frame *itable = frame_of(x, inode->itable);
+
+	keeping(x, inode->itable);
+	frame_give(x, itable);
+	exec_step(x);
+	atomic_store_release(&inode->state, INODE_READY);
+	keeping(x, 0);
+	if (POOL_SHARED)
+		atomic_store_release(&x->slot->inode, 0);
+}
+
+/* Out of the hash, into the free list. */
+static int slot_strip(struct exec *x, struct inode *inode)
+{
+	fno_t itable = inode->itable;
+	u32 mark;
+	int err;
+
+	keeping(x, itable);
+	mark = tx_mini_begin(x);
+	err = hash_remove(x, inode);
+	if (!err)
+		err = slot_push_free(x, inode);
+	if (err) {
+		tx_mini_abort(x, mark);
+	} else {
+		tx_mini_commit(x, mark);
+		if (itable)
+			frame_drop(x, frame_of(x, itable));
+	}
+	keeping(x, 0);
+	return err;
 }
 
 /* Empties one slot into the free list. Called and returns without the lock. -ENOMEM: all in use. */
 static int slot_reclaim(struct exec *x)
 {
 	struct inode *inode;
-	fno_t itable;
 	int err;
 
 	icache_lock(x);
@@ -205,17 +241,16 @@ static int slot_reclaim(struct exec *x)
 		plat_log(x->plat, PLAT_WARN, "every inode slot is in use");
 		return -MP_ENOMEM;
 	}
-	itable = inode->itable;
 	if (!atomic_load(&inode->npages)) {
 		err = slot_strip(x, inode);
 		if (err)
 			atomic_store_release(&inode->pins, 0);
 		icache_unlock(x);
-		if (!err)
-			slot_drop_itable(x, itable);
 		return err;
 	}
+	exec_step(x);
 	atomic_store(&inode->state, INODE_GOING);
+	exec_step(x);
 	icache_unlock(x);
 	err = page_flush(x, inode, 0, ~0u);
 	if (err)
@@ -229,23 +264,27 @@ static int slot_reclaim(struct exec *x)
 	}
 	icache_unlock(x);
 	plat_wake(x->plat, &inode->state);
-	if (!err)
-		slot_drop_itable(x, itable);
 	return err;
 }
 
-/* Under the lock, in a mini: a slot from the free list made into `ino`, hashed, with one pin. */
+/* Under the lock, in a mini: a slot from the free list made into `ino`, hashed, with one pin,
+ * LOADING. slot_ready() or inode_unhash() must come. */
 _Static_assert(offsetof(struct inode, state) == offsetof(struct inode, free_next) + 4,
 	       "saved as one");
 
-static int slot_take(struct exec *x, ino_no_t ino, u32 state, struct inode **out)
+static int slot_take(struct exec *x, ino_no_t ino, struct inode **out)
 {
 	struct fs *fs = fs_of(x);
 	struct inode *inode = slot_at(x, fs->inode_free);
-	u32 mark = tx_mini_begin(x);
+	u32 mark;
 	int err;
 
-	err = tx_save(x, &fs->inode_free, 4);
+	if (POOL_SHARED)
+		atomic_store(&x->slot->inode, exec_ref(x, inode));
+	mark = tx_mini_begin(x);
+	err = POOL_SHARED ? tx_save(x, &inode->pins, 4) : 0;
+	if (!err)
+		err = tx_save(x, &fs->inode_free, 4);
 	if (!err)
 		err = tx_save(x, &inode->free_next,
 			      8); /* and state: the rest of a free slot is nothing */
@@ -262,12 +301,12 @@ static int slot_take(struct exec *x, ino_no_t ino, u32 state, struct inode **out
 	memset(&inode->orphan_next, 0, sizeof(*inode) - offsetof(struct inode, orphan_next));
 	/* who has lost his way in a chain may look at these; no pin is to be had yet */
 	atomic_store(&inode->ino, ino);
-	atomic_store(&inode->state, state);
+	atomic_store(&inode->state, INODE_LOADING);
 	inode->referenced = 1;
 	inode->unsynced = 1;
 	err = hash_insert(x, inode);
 	if (!err)
-		atomic_store_release(&inode->pins, 1);
+		atomic_store_release(&inode->pins, PIN_MINE(x));
 out:
 	if (err)
 		tx_mini_abort(x, mark);
@@ -354,10 +393,9 @@ static int inode_load(struct exec *x, struct inode *inode, const struct want *wa
 	return inode_check(x, inode, want);
 }
 
-/* Ends the life of an unhashed slot that the caller has frozen. */
-static void slot_free(struct exec *x, struct inode *inode)
+/* The rest of the life of an unhashed slot that this executor has frozen. */
+static void slot_free_frozen(struct exec *x, struct inode *inode)
 {
-	fno_t itable = inode->itable;
 	int err;
 
 	if (atomic_load(&inode->npages))
@@ -365,8 +403,20 @@ static void slot_free(struct exec *x, struct inode *inode)
 	icache_lock(x);
 	err = slot_strip(x, inode);
 	icache_unlock(x);
-	if (!err)
-		slot_drop_itable(x, itable);
+	if (err)
+		plat_log(x->plat, PLAT_ERR, "an inode slot is lost: error %d", err);
+}
+
+/* Ends the life of an unhashed slot if the caller's pin is the only one. */
+static bool slot_free(struct exec *x, struct inode *inode)
+{
+	u32 pins = PIN_MINE(x);
+
+	if (!atomic_cas(&inode->pins, &pins, PIN_FREEZE(x)))
+		return false;
+	exec_step(x);
+	slot_free_frozen(x, inode);
+	return true;
 }
 
 /* Without the lock: the slot, pinned and ready, or NULL when it is not to be had so. */
@@ -374,7 +424,7 @@ static struct inode *slot_get_fast(struct exec *x, ino_no_t ino)
 {
 	ref_t ref = atomic_load_acquire(hash_head(x, ino));
 	struct inode *inode;
-	u32 pins, n;
+	u32 n;
 
 	for (n = 0; ref && n < CHAIN_MAX; n++) {
 		inode = slot_at(x, ref);
@@ -384,11 +434,8 @@ static struct inode *slot_get_fast(struct exec *x, ino_no_t ino)
 	}
 	if (!ref || n == CHAIN_MAX)
 		return NULL;
-	pins = atomic_load(&inode->pins);
-	do {
-		if (pins & SLOT_FROZEN)
-			return NULL;
-	} while (!atomic_cas(&inode->pins, &pins, pins + 1));
+	if (!pin_try(x, &inode->pins))
+		return NULL;
 	/* it may have become another's before it was pinned, not after */
 	if (atomic_load(&inode->ino) == ino && atomic_load_acquire(&inode->state) == INODE_READY) {
 		if (!atomic_load(&inode->referenced))
@@ -411,8 +458,7 @@ static struct inode *slot_get(struct exec *x, ino_no_t ino)
 		if (!inode)
 			return NULL;
 		state = atomic_load_acquire(&inode->state);
-		if (state == INODE_READY && !(atomic_load(&inode->pins) & SLOT_FROZEN)) {
-			atomic_add(&inode->pins, 1);
+		if (state == INODE_READY && pin_try(x, &inode->pins)) {
 			atomic_store(&inode->referenced, 1);
 			icache_unlock(x);
 			return inode;
@@ -422,6 +468,30 @@ static struct inode *slot_get(struct exec *x, ino_no_t ino)
 	}
 }
 
+/* Makes a slot that was just taken READY; on failure it is gone. */
+static int slot_load(struct exec *x, struct inode *inode, const struct want *want)
+{
+	int err = inode_load(x, inode, want);
+	fno_t itable = inode->itable;
+
+	if (err) {
+		inode->itable = 0; /* it keeps none */
+		inode_unhash(x, inode);
+		if (itable)
+			buf_put(x, frame_of(x, itable));
+		plat_wake(x->plat, &inode->state);
+		inode_put(x, inode);
+		return err;
+	}
+	if (POOL_SHARED)
+		icache_lock(x);
+	slot_ready(x, inode);
+	if (POOL_SHARED)
+		icache_unlock(x);
+	plat_wake(x->plat, &inode->state);
+	return 0;
+}
+
 static int inode_get_want(struct exec *x, ino_no_t ino, const struct want *want, struct inode **out)
 {
 	struct inode *inode = slot_get_fast(x, ino);
@@ -429,19 +499,13 @@ static int inode_get_want(struct exec *x, ino_no_t ino, const struct want *want,
 
 	while (!inode && !(inode = slot_get(x, ino))) {
 		if (fs_of(x)->inode_free) {
-			err = slot_take(x, ino, INODE_LOADING, &inode);
+			err = slot_take(x, ino, &inode);
 			icache_unlock(x);
 			if (err)
 				return err;
-			err = inode_load(x, inode, want);
-			if (err) {
-				inode_unhash(x, inode);
-				plat_wake(x->plat, &inode->state);
-				inode_put(x, inode);
+			err = slot_load(x, inode, want);
+			if (err)
 				return err;
-			}
-			atomic_store_release(&inode->state, INODE_READY);
-			plat_wake(x->plat, &inode->state);
 			break;
 		}
 		icache_unlock(x);
@@ -511,8 +575,9 @@ int inode_slot_new(struct exec *x, const struct inode_home *home, u32 type, stru
 				goto out;
 			continue;
 		}
-		/* left over from a creation that was aborted, and not put yet */
-		if (!(atomic_load(&inode->flags) & INODE_NEW)) {
+		/* left over from one that is gone, or whose creation was aborted, and not put yet
+		 */
+		if (!(atomic_load(&inode->flags) & (INODE_NEW | INODE_DEAD))) {
 			err = fs_corrupt_maps(x, "inode bitmap says a live inode is free", ino, 0);
 			inode_put(x, inode);
 			goto out;
@@ -520,7 +585,7 @@ int inode_slot_new(struct exec *x, const struct inode_home *home, u32 type, stru
 		inode_unhash(x, inode);
 		inode_put(x, inode);
 	}
-	err = slot_take(x, ino, INODE_LOADING, &inode);
+	err = slot_take(x, ino, &inode);
 	if (!err) {
 		inode->itable = frame_no(x, f);
 		inode->itable_offset = home->offset;
@@ -528,7 +593,7 @@ int inode_slot_new(struct exec *x, const struct inode_home *home, u32 type, stru
 		inode->generation = atomic_add(&fs->generation, 1);
 		inode->type = type;
 		atomic_store(&inode->flags, INODE_NEW);
-		atomic_store_release(&inode->state, INODE_READY);
+		slot_ready(x, inode);
 	}
 	icache_unlock(x);
 out:
@@ -556,21 +621,24 @@ void inode_unhash(struct exec *x, struct inode *inode)
 	icache_unlock(x);
 }
 
-void inode_pin(struct inode *inode)
+void inode_pin(struct exec *x, struct inode *inode)
 {
-	atomic_add(&inode->pins, 1);
+	if (!pin_try(x, &inode->pins))
+		plat_panic(x->plat, "an inode is pinned that nobody has", __FILE__, __LINE__);
 }
 
 /* Whether the last pin may not just go: the inode is perhaps to be freed first. */
 static bool evictable(struct exec *x, const struct inode *inode)
 {
-	return (atomic_load(&inode->flags) & (INODE_ORPHAN | INODE_DEAD)) == INODE_ORPHAN &&
-	       !atomic_load(&inode->opens) && x->slot->phase == TX_IDLE &&
-	       !atomic_load(&fs_of(x)->read_only);
+	u32 flags = atomic_load(&inode->flags);
+
+	return (flags & (INODE_ORPHAN | INODE_DEAD | INODE_NOLINKS)) ==
+		       (INODE_ORPHAN | INODE_NOLINKS) &&
+	       !atomic_load(&inode->opens) && !atomic_load(&inode->held) &&
+	       x->slot->phase == TX_IDLE && !atomic_load(&fs_of(x)->read_only);
 }
 
-/* The inode's last name is gone and nobody has it open. Whether it is kept, with the caller's pin.
- */
+/* The inode's last name is gone and nobody has it open. Whether it is kept all the same. */
 static bool hold(struct exec *x, struct inode *inode)
 {
 	struct fs *fs = fs_of(x);
@@ -590,6 +658,7 @@ static bool hold(struct exec *x, struct inode *inode)
 	return false;
 }
 
+/* The caller has it pinned: his last pin frees what was kept. */
 static void forget(struct exec *x, struct inode *inode, u32 seen)
 {
 	u32 held = 1;
@@ -598,7 +667,6 @@ static void forget(struct exec *x, struct inode *inode, u32 seen)
 	if (atomic_load_acquire(&inode->seen) || !atomic_cas(&inode->held, &held, 0))
 		return;
 	atomic_add(&fs_of(x)->nheld, ~0u);
-	inode_put(x, inode);
 }
 
 void fs_forget(struct exec *x, node_t node)
@@ -619,49 +687,171 @@ void fs_forget_all(struct exec *x, u32 seen)
 {
 	u32 i;
 
-	for (i = 0; i < fs_of(x)->ninodes; i++)
-		if (atomic_load(&slot_nth(x, i)->seen) & seen)
-			forget(x, slot_nth(x, i), seen);
+	for (i = 0; i < fs_of(x)->ninodes; i++) {
+		struct inode *inode = slot_nth(x, i);
+
+		if (!(atomic_load(&inode->seen) & seen) || !pin_try(x, &inode->pins))
+			continue;
+		forget(x, inode, seen);
+		inode_put(x, inode);
+	}
+}
+
+enum last { LAST_NOTHING, LAST_UNHASH, LAST_EVICT, LAST_FREE };
+
+/* What the last pin has to do before it goes. */
+static enum last slot_last(struct exec *x, const struct inode *inode)
+{
+	u32 state = atomic_load_acquire(&inode->state);
+
+	if (state == INODE_UNHASHED)
+		return LAST_FREE;
+	if (state != INODE_READY)
+		return LAST_NOTHING;
+	if (atomic_load(&inode->flags) & (INODE_NEW | INODE_DEAD))
+		return LAST_UNHASH;
+	return evictable(x, inode) ? LAST_EVICT : LAST_NOTHING;
 }
 
 void inode_put(struct exec *x, struct inode *inode)
 {
-	u32 pins = atomic_load_acquire(&inode->pins);
+	bool more = POOL_SHARED;
 
 	for (;;) {
-		if (pins == 1 && atomic_load_acquire(&inode->state) == INODE_READY) {
-			/* nobody else has it: what it says now is what others left */
-			if (atomic_load(&inode->flags) & INODE_NEW) {
+		/* nobody else has it: what it says now is what others left */
+		while (pin_alone(x, &inode->pins)) {
+			enum last last = slot_last(x, inode);
+			int err;
+
+			if (last == LAST_NOTHING)
+				break;
+			if (last == LAST_UNHASH)
 				inode_unhash(x, inode);
-				pins = atomic_load_acquire(&inode->pins);
+			if (last == LAST_FREE && slot_free(x, inode))
+				return;
+			if (last != LAST_EVICT || hold(x, inode))
 				continue;
-			}
-			if (evictable(x, inode)) {
-				int err;
-
-				if (hold(x, inode))
-					return;
-				err = inode_evict(x, inode);
-
-				pins = atomic_load_acquire(&inode->pins);
-				if (err > 0)
-					continue;
-				if (err)
-					plat_log(x->plat, PLAT_ERR,
-						 "inode %u stays on the orphan list: error %d",
-						 inode->ino, err);
-			}
+			err = inode_evict(x, inode);
+			if (err > 0)
+				continue;
+			if (err)
+				plat_log(x->plat, PLAT_ERR,
+					 "inode %u stays on the orphan list: error %d", inode->ino,
+					 err);
+			more = false; /* or it is somebody's again, who comes here too */
+			break;
 		}
-		if (pins == 1 && atomic_load_acquire(&inode->state) == INODE_UNHASHED) {
-			if (!atomic_cas(&inode->pins, &pins, SLOT_FROZEN))
-				continue;
-			slot_free(x, inode);
+		exec_step(x);
+		if (pin_drop(x, &inode->pins) || !more)
 			return;
-		}
-		if (atomic_cas(&inode->pins, &pins, pins - 1))
+		exec_step(x);
+		/* Of two who each saw the other's pin, the one that was really last does it. */
+		if (slot_last(x, inode) == LAST_NOTHING || !pin_try(x, &inode->pins))
 			return;
 	}
 }
+
+/* ---- recovery */
+#ifndef MPDISK_SINGLE_HART
+/* How many slots keep the buffer; under icache_lock. */
+static u32 keepers(struct exec *x, fno_t itable)
+{
+	u32 n = 0;
+
+	for (u32 i = 0; i < fs_of(x)->ninodes; i++) {
+		const struct inode *inode = slot_nth(x, i);
+
+		n += inode->itable == itable && inode->state != INODE_FREE &&
+		     inode->state != INODE_LOADING;
+	}
+	return n;
+}
+
+static void keeping_recover(struct exec *as)
+{
+	fno_t itable = as->slot->keeping;
+	struct frame *f = frame_of(as, itable);
+	u32 seen, n;
+
+	if (!itable || itable >= as->pool->hdr->nframes)
+		return;
+	icache_lock(as);
+	n = keepers(as, itable) * PIN_KEPT;
+	seen = atomic_load(&f->pins);
+	while (!atomic_cas(&f->pins, &seen, (seen & ~PIN_KEPT_MASK) | n))
+		;
+	exec_step(as);
+	atomic_store_release(&as->slot->keeping, 0);
+	icache_unlock(as);
+}
+
+/* The slot that it was filling: nobody has seen what is in it. */
+static void loading_recover(struct exec *as)
+{
+	struct inode *inode = exec_ptr(as, as->slot->inode);
+
+	if (as->slot->inode && inode->state == INODE_LOADING &&
+	    atomic_load(&inode->pins) & as->bit) {
+		inode->itable = 0;
+		exec_step(as);
+		inode_unhash(as, inode);
+	}
+	if (as->slot->inode)
+		plat_wake(as->plat, &inode->state);
+	atomic_store_release(&as->slot->inode, 0);
+}
+
+/* A slot that it was emptying. */
+static void frozen_recover(struct exec *as, struct inode *inode)
+{
+	if (inode->state == INODE_UNHASHED) {
+		slot_free_frozen(as, inode);
+		return;
+	}
+	atomic_store(&inode->state, INODE_READY);
+	exec_step(as);
+	atomic_store_release(&inode->pins, 0);
+	plat_wake(as->plat, &inode->state);
+}
+
+/* A limit, not exact: others go on meanwhile. */
+static void held_recover(struct exec *as)
+{
+	struct fs *fs = fs_of(as);
+	u32 n = 0;
+
+	for (u32 i = 0; i < fs->ninodes; i++)
+		n += atomic_load(&slot_nth(as, i)->held) != 0;
+	atomic_store(&fs->nheld, n);
+}
+
+void inodes_recover(struct exec *as)
+{
+	const struct fs *fs = fs_of(as);
+
+	if (!as->pool->hdr->fs)
+		return;
+	loading_recover(as);
+	keeping_recover(as);
+	held_recover(as);
+	for (u32 i = 0; i < fs->ninodes; i++) {
+		struct inode *inode = slot_nth(as, i);
+		u32 pins = atomic_load_acquire(&inode->pins);
+
+		if (pins == PIN_FREEZE(as)) {
+			frozen_recover(as, inode);
+			continue;
+		}
+		if (pins & PIN_FROZEN || (!(pins & as->bit) && pins))
+			continue;
+		if (!(pins & as->bit) &&
+		    (slot_last(as, inode) == LAST_NOTHING || !pin_try(as, &inode->pins)))
+			continue;
+		orphan_finish_truncate(as, inode);
+		inode_put(as, inode);
+	}
+}
+#endif
 
 /* ---- mount and unmount */
 static void slots_init(struct exec *x)
@@ -675,7 +865,7 @@ static void slots_init(struct exec *x)
 	for (i = fs->ninodes; i--;) {
 		struct inode *inode = slot_nth(x, i);
 
-		inode->pins = SLOT_FROZEN;
+		inode->pins = PIN_FROZEN;
 		inode->free_next = fs->inode_free;
 		fs->inode_free = exec_ref(x, inode);
 	}
@@ -699,7 +889,8 @@ void icache_drop_all(struct exec *x)
 			continue;
 		if (atomic_load(&inode->npages))
 			page_drop(x, inode, 0, ~0u);
-		slot_drop_itable(x, inode->itable);
+		if (inode->itable)
+			frame_drop(x, frame_of(x, inode->itable));
 		inode->itable = 0;
 	}
 	fs->orphan_head = 0;

@@ -402,8 +402,7 @@ static int inode_finish(struct exec *x, struct inode *inode)
 		return err;
 	raw->i_dtime = (u32)x->now.sec;
 	atomic_store(&inode->flags, inode->flags | INODE_DEAD);
-	inode_unhash(x, inode);
-	return 0;
+	return 0; /* its last pin, or who gets its number, takes it out of the hash */
 }
 
 int inode_evict(struct exec *x, struct inode *inode)
@@ -612,18 +611,14 @@ int inode_opened(struct exec *x, struct inode *inode)
 {
 	int err = tx_save(x, &inode->opens, 4);
 
-	if (err)
-		return err;
-	if (!inode->opens)
-		inode_pin(inode);
-	atomic_store(&inode->opens, inode->opens + 1);
-	return 0;
+	if (!err)
+		atomic_store(&inode->opens, inode->opens + 1);
+	return err;
 }
 
 int fs_release(struct exec *x, node_t node)
 {
 	struct inode *inode;
-	bool last = false;
 	int err;
 
 	err = inode_get_node(x, node, &inode);
@@ -635,13 +630,9 @@ int fs_release(struct exec *x, node_t node)
 		err = -MP_EBADF;
 	if (!err)
 		err = tx_save(x, &inode->opens, 4);
-	if (!err) {
+	if (!err)
 		atomic_store(&inode->opens, inode->opens - 1);
-		last = !inode->opens;
-	}
 	err = tx_end(x, err);
-	if (last)
-		inode_put(x, inode);
 	inode_put(x, inode);
 	return err;
 }

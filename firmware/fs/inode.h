@@ -15,9 +15,10 @@
 #include "pool/lock.h"
 #include "pool/tx.h"
 
-#define INODE_DEAD 0x1u   /* freed on the medium; the slot goes when the last pin goes */
-#define INODE_ORPHAN 0x2u /* on the orphan list */
-#define INODE_NEW 0x4u    /* its creation was aborted: never was an inode */
+#define INODE_DEAD 0x1u    /* freed on the medium; the slot goes when the last pin goes */
+#define INODE_ORPHAN 0x2u  /* on the orphan list */
+#define INODE_NEW 0x4u     /* its creation was aborted: never was an inode */
+#define INODE_NOLINKS 0x8u /* on the orphan list to be freed, not to be truncated */
 
 enum inode_state { /* of a slot */
 		   INODE_FREE,
@@ -32,8 +33,8 @@ struct inode {             /* 192 bytes */
 	ino_no_t ino;      /* [icache_lock; immutable while pinned] 0: slot is free */
 	u32 generation;    /* [same] */
 	u32 flags;         /* [inode lock; read as a hint without it] INODE_* */
-	u32 pins;          /* atomic: users, plus 1 while opens > 0; frozen when free */
-	u32 opens;         /* [inode lock; read as a hint without it] */
+	u32 pins;          /* atomic: pin.h; frozen when free */
+	u32 opens;         /* [inode lock; read as a hint without it] the slot is not reused */
 	fno_t itable;      /* [immutable while pinned] buffer, pinned */
 	u32 itable_offset; /* [immutable while pinned] of the inode in it */
 	ref_t hash_next;   /* [icache_lock; followed without it] */
@@ -44,8 +45,8 @@ struct inode {             /* 192 bytes */
 	u32 pages_lock;    /* RANK_HASH-level mini lock of the page list; owner frame.c */
 	fno_t pages;       /* [pages_lock] first cached page */
 	u32 npages;        /* [pages_lock; read as a hint without it] */
-	u32 ndirty;        /* atomic: dirty pages */
-	s32 io_error;      /* atomic: error of a background write, not yet reported */
+	u32 reserved1;
+	s32 io_error; /* atomic: error of a background write, not yet reported */
 	/* one cached extent [inode lock for writing, or under seq], owner extent.c */
 	u32 ext_seq;
 	u32 ext_lblk;
@@ -67,7 +68,7 @@ struct inode {             /* 192 bytes */
 	u32 type;       /* [immutable while pinned] EXT4_S_IFMT of its mode */
 	u32 nocaps;     /* [inode lock] it is known to have no file capabilities */
 	u32 seen; /* directories; atomic: a bit per host that looked it up and has not forgotten */
-	u32 held; /* atomic: 1: removed, and kept (pinned) for the hosts that have seen it */
+	u32 held; /* atomic: 1: removed, and kept for the hosts that have seen it */
 	u32 reserved[11];
 };
 _Static_assert(sizeof(struct inode) == 192, "struct inode");
@@ -115,8 +116,8 @@ int warn_unused inode_get_node(struct exec *x, node_t node, struct inode **out);
  * open frees it on the medium (inode_evict, its own transactions): so call it with no tx open,
  * after tx_end. */
 void inode_put(struct exec *x, struct inode *inode);
-/* Another pin on an inode that the caller has pinned. */
-void inode_pin(struct inode *inode);
+/* Another pin on an inode that the caller has pinned, or that cannot go. */
+void inode_pin(struct exec *x, struct inode *inode);
 
 /* get_node + lock + still-alive check (-ESTALE), inside an open tx; the pin is the caller's. */
 int warn_unused inode_lock_write(struct exec *x, struct inode *inode);
@@ -148,6 +149,9 @@ int warn_unused inode_link_add(struct exec *x, struct inode *inode, s32 delta);
  * writing. */
 int warn_unused orphan_add(struct exec *x, struct inode *inode);
 int warn_unused orphan_del(struct exec *x, struct inode *inode);
+/* Finishes a truncation that was cut off, if the inode (pinned) is on the orphan list for one; its
+ * own transactions. */
+void orphan_finish_truncate(struct exec *x, struct inode *inode);
 /* At mount: finishes deletion and truncation of the inodes on the medium's orphan list. */
 int warn_unused orphan_cleanup(struct exec *x);
 
@@ -197,6 +201,8 @@ void inode_dirty_csum(struct exec *x, const struct inode *inode);
 /* Frees an unlinked inode that nobody has open; its own transactions. 1: done; 0: it is no such
  * inode. */
 int warn_unused inode_evict(struct exec *x, struct inode *inode);
+
+/* Recovery (pool/undo.h): inodes_recover(). */
 
 /* icache at mount and unmount */
 int warn_unused icache_init(struct exec *x);

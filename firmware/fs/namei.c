@@ -223,7 +223,6 @@ int fs_mknod(struct exec *x, node_t node, struct fs_name name, u32 mode, u32 rde
 		err = acl_inherit(x, in[0], in[1]);
 	if (!err)
 		err = create_end(x, in[0], name, in[1], out);
-	/* last: its pin is not undone by an abort */
 	if (!err && open)
 		err = inode_opened(x, in[1]);
 	return op_end(x, err, in, 2);

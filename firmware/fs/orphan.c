@@ -47,6 +47,21 @@ static int save3(struct exec *x, struct inode *inode)
 	return err;
 }
 
+static u32 orphan_flags(struct exec *x, const struct inode *inode)
+{
+	return inode_raw(x, inode)->i_links_count ? INODE_ORPHAN : INODE_ORPHAN | INODE_NOLINKS;
+}
+
+/* On the list already: for a truncation, and now maybe for good. */
+static int orphan_mark(struct exec *x, struct inode *inode)
+{
+	int err = tx_save(x, &inode->flags, 4);
+
+	if (!err)
+		atomic_store(&inode->flags, inode->flags | orphan_flags(x, inode));
+	return err;
+}
+
 int orphan_add(struct exec *x, struct inode *inode)
 {
 	struct fs *fs = fs_of(x);
@@ -55,7 +70,7 @@ int orphan_add(struct exec *x, struct inode *inode)
 	int err;
 
 	if (inode->flags & INODE_ORPHAN)
-		return 0;
+		return orphan_mark(x, inode);
 	err = lock_write(x, &fs->orphan_lock, RANK_ORPHAN);
 	if (!err)
 		err = link_save(x, NULL, &head);
@@ -77,7 +92,7 @@ int orphan_add(struct exec *x, struct inode *inode)
 	inode->orphan_next = fs->orphan_head;
 	inode->orphan_prev = 0;
 	fs->orphan_head = exec_ref(x, inode);
-	atomic_store(&inode->flags, inode->flags | INODE_ORPHAN);
+	atomic_store(&inode->flags, inode->flags | orphan_flags(x, inode));
 	return 0;
 }
 
@@ -116,8 +131,25 @@ int orphan_del(struct exec *x, struct inode *inode)
 		next->orphan_prev = inode->orphan_prev;
 	inode->orphan_next = 0;
 	inode->orphan_prev = 0;
-	atomic_store(&inode->flags, inode->flags & ~INODE_ORPHAN);
+	atomic_store(&inode->flags, inode->flags & ~(INODE_ORPHAN | INODE_NOLINKS));
 	return 0;
+}
+
+void orphan_finish_truncate(struct exec *x, struct inode *inode)
+{
+	int err;
+
+	if ((atomic_load(&inode->flags) & (INODE_ORPHAN | INODE_NOLINKS)) != INODE_ORPHAN ||
+	    atomic_load(&fs_of(x)->read_only))
+		return;
+	tx_begin_change(x);
+	err = lock_write(x, &inode->lock, RANK_INODE);
+	if (!err)
+		err = file_finish_truncate(x, inode);
+	err = tx_end(x, err);
+	if (err)
+		plat_log(x->plat, PLAT_ERR, "inode %u: its truncation is not finished: error %d",
+			 inode->ino, err);
 }
 
 /* The first inode of the medium's list becomes the in-memory list. */
@@ -135,7 +167,7 @@ static int adopt(struct exec *x, struct inode *inode)
 		err = tx_save(x, &fs->orphan_head, 4);
 	if (err)
 		return err;
-	atomic_store(&inode->flags, inode->flags | INODE_ORPHAN);
+	atomic_store(&inode->flags, inode->flags | orphan_flags(x, inode));
 	fs->orphan_head = exec_ref(x, inode);
 	return 0;
 }

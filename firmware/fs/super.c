@@ -346,8 +346,10 @@ static int super_load(struct exec *x)
 
 	tx_begin(x);
 	err = buf_read(x, 0, id, &f);
-	if (!err)
+	if (!err) {
 		fs_of(x)->super_frame = frame_no(x, f);
+		frame_give(x, f);
+	}
 	return tx_end(x, err);
 }
 
@@ -369,7 +371,7 @@ static void forget(struct exec *x)
 
 	icache_drop_all(x);
 	if (fs->super_frame)
-		buf_put(x, frame_of(x, fs->super_frame));
+		frame_drop(x, frame_of(x, fs->super_frame));
 	fs->super_frame = 0;
 	cache_drop_all(x);
 	x->pool->hdr->fs = 0;
@@ -457,27 +459,43 @@ int fs_error_write(struct exec *x)
 	return fs_of(x)->mounted_rw && fs_error_pending(x) ? fs_sync(x) : 0;
 }
 
-/* Inodes that live on only because somebody has them open go now, as if everybody had closed. */
+/* Nobody has it open any more, whatever the count says. */
+static int forget_opens(struct exec *x, struct inode *inode)
+{
+	int err;
+
+	tx_begin(x);
+	err = lock_write(x, &inode->lock, RANK_INODE);
+	if (!err)
+		err = tx_save(x, &inode->opens, 4);
+	if (!err)
+		atomic_store(&inode->opens, 0);
+	return tx_end(x, err);
+}
+
+/* The nth inode of the orphan list, from 0, or NULL. */
+static struct inode *orphan_nth(struct exec *x, u32 n)
+{
+	ref_t ref = fs_of(x)->orphan_head;
+
+	while (ref && n--)
+		ref = ((struct inode *)exec_ptr(x, ref))->orphan_next;
+	return ref ? exec_ptr(x, ref) : NULL;
+}
+
+/* Inodes that live on only because somebody has them open go now, as if everybody had closed, and
+ * what was cut off is finished. One that cannot go does not keep the others. */
 static void release_orphans(struct exec *x)
 {
-	struct fs *fs = fs_of(x);
-	ref_t head;
+	struct inode *inode;
+	u32 stay = 0;
 
-	while ((head = fs->orphan_head)) {
-		struct inode *inode = exec_ptr(x, head);
-		node_t node = inode_node(inode);
-		u32 n;
-
-		inode_pin(inode);
-		for (n = inode->opens; n; n--)
-			if (fs_release(x, node))
-				break;
-		/* whoever died with a pin will not come back: ours is the last, and frees it */
-		if (!inode->opens)
-			atomic_store(&inode->pins, 1);
+	while ((inode = orphan_nth(x, stay))) {
+		inode_pin(x, inode);
+		if (!forget_opens(x, inode))
+			orphan_finish_truncate(x, inode);
 		inode_put(x, inode);
-		if (fs->orphan_head == head)
-			break;
+		stay += orphan_nth(x, stay) == inode;
 	}
 }
 

@@ -27,6 +27,7 @@ static int frame_keep(struct exec *x, fno_t *fno)
 		return err;
 	*fno = frame_no(x, f);
 	f->owner = 0;
+	frame_give(x, f);
 	return 0;
 }
 

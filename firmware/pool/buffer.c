@@ -369,7 +369,7 @@ void buf_forget(struct exec *x, blkno_t block, u32 count)
 	for (fno_t i = 1; i < nframes; i++) {
 		struct frame *f = frame_of(x, i);
 
-		if (!buf_in(f, block, count) || !frame_try_pin(f))
+		if (!buf_in(f, block, count) || !frame_try_pin(x, f))
 			continue;
 		if (buf_in(f, block, count))
 			buf_forget_frame(x, f);

@@ -7,6 +7,7 @@
 #include "platform/guard.h"
 #include "pool/frame.h"
 #include "pool/lock.h"
+#include "pool/pin.h"
 #include "pool/undo.h"
 #include "pool/wait.h"
 
@@ -63,16 +64,12 @@ static inline void hot_end(struct exec *x, struct hot *hot)
 #endif
 }
 
-static inline bool frame_try_pin(struct frame *f)
+static inline bool frame_try_pin(struct exec *x, struct frame *f)
 {
-	u32 pins = atomic_load(&f->pins);
-
-	while (!(pins & FRAME_FROZEN))
-		if (atomic_cas(&f->pins, &pins, pins + 1)) {
-			plat_guard_frame(f);
-			return true;
-		}
-	return false;
+	if (!pin_try(x, &f->pins))
+		return false;
+	plat_guard_frame(f);
+	return true;
 }
 
 static inline bool frame_is(const struct frame *f, enum frame_kind kind, u32 lo, u32 hi)
@@ -103,7 +100,7 @@ static inline struct frame *frame_lookup(struct exec *x, enum frame_kind kind, u
 				f->pins++;
 				return f;
 			}
-			if (!frame_try_pin(f))
+			if (!frame_try_pin(x, f))
 				break;
 			if (frame_is(f, kind, lo, hi))
 				return f;

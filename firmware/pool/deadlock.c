@@ -152,6 +152,7 @@ static u32 holders(const struct exec *x, u32 waiter, ref_t ref)
 	case WAIT_FLAGS:
 		return 1u << ((now & FRAME_WORKER) >> FRAME_WORKER_SHIFT) & LOCK_READERS;
 	case WAIT_EDITORS:
+	case WAIT_PINS: /* who has it pinned, or who has it frozen */
 		bits = now & LOCK_READERS;
 		break;
 	default:
@@ -160,8 +161,7 @@ static u32 holders(const struct exec *x, u32 waiter, ref_t ref)
 	for (u32 id = 1; id <= POOL_EXECUTORS && w.frame; id++) {
 		fno_t fno = frame_no(x, w.frame);
 
-		if ((w.kind == WAIT_EDITORS && atomic_load(&slot_of(x, id)->sealing) == fno) ||
-		    (w.kind == WAIT_PINS && atomic_load(&slot_of(x, id)->freezing) == fno))
+		if (w.kind == WAIT_EDITORS && atomic_load(&slot_of(x, id)->sealing) == fno)
 			bits |= 1u << id;
 	}
 	return bits & ~own;

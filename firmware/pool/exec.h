@@ -15,6 +15,13 @@ struct cred {
 	u32 umask;
 };
 
+/* A frame or inode slot that the executor has pinned more than once (pin.h). */
+struct pin_again {
+	u32 *word;
+	u32 n; /* pins beyond the first */
+};
+#define EXEC_AGAIN 64u
+
 struct exec {
 	struct pool *pool;
 	struct plat *plat;
@@ -30,6 +37,10 @@ struct exec {
 	ref_t yielded;        /* debug: for this word it has yielded */
 	u32 yields;           /* debug: that many times */
 	u32 cut;              /* debug: dies at the cut-th step from now; 0: never */
+#ifndef MPDISK_SINGLE_HART
+	u32 nagain;
+	struct pin_again again[EXEC_AGAIN];
+#endif
 };
 
 /* A point between two stores to shared state at which a test may let the executor die. */
@@ -59,14 +70,16 @@ int warn_unused exec_join(struct pool *pool, struct plat *plat, u32 host, struct
 void exec_leave(struct exec *x);
 
 /*
- * Takes the place of an executor that has died: rolls its open tx back or finishes what it had
- * committed, releases its locks, frees its slot. The caller knows that it is dead. Idempotent: may
- * itself be cut off anywhere and be done again by another.
- * 0: done or nothing to do.
+ * Takes the place of executors that have died (a bit per id): rolls their open tx back or finishes
+ * what they had committed, releases their locks, frees their slots. The caller knows that they are
+ * dead, and that nobody else recovers them; x holds nothing, and needs no slot, only pool and plat.
+ * Idempotent: may itself be cut off anywhere and be done again by another. Returns how many there
+ * were.
  */
-int warn_unused exec_recover(struct exec *x, u32 dead);
-/* The same for all executors of a host that has died, in an order in which none waits for a lock of
- * another. x needs no slot, only pool and plat. Returns how many there were. */
+u32 execs_recover_set(struct exec *x, u32 dead);
+/* All executors of a host that has died. */
 u32 execs_recover(struct exec *x, u32 host);
+/* One executor. 0: done or nothing to do. */
+int warn_unused exec_recover(struct exec *x, u32 dead);
 
 #endif

@@ -53,7 +53,7 @@ struct frame *frame_lookup_locked(struct exec *x, enum frame_kind kind, u32 lo, 
 		hot_begin(x, &hot, bucket_lock(x, bucket), RANK_HASH);
 		f = chain_find(x, bucket_head(x, bucket), kind, lo, hi);
 		if (f)
-			pinned = frame_try_pin(f);
+			pinned = frame_try_pin(x, f);
 		hot_end(x, &hot);
 		if (pinned)
 			return f;
@@ -74,7 +74,7 @@ struct frame *frame_insert(struct exec *x, struct frame *f, enum frame_kind kind
 		hot_begin(x, &hot, bucket_lock(x, bucket), RANK_HASH);
 		other = chain_find(x, head, kind, lo, hi);
 		if (other) {
-			pinned = frame_try_pin(other);
+			pinned = frame_try_pin(x, other);
 		} else {
 			atomic_store(&f->key_lo, lo);
 			atomic_store(&f->key_hi, hi);
@@ -155,12 +155,18 @@ static void page_unlist(struct exec *x, struct frame *f)
 
 void frame_detach(struct exec *x, struct frame *f)
 {
+	if (POOL_SHARED)
+		atomic_store(&x->slot->detaching, frame_no(x, f));
+	exec_step(x);
 	frame_unhash(x, f);
 	exec_step(x);
 	if (atomic_load(&f->kind) == FRAME_PAGE)
 		page_unlist(x, f);
 	exec_step(x);
 	atomic_store_release(&f->kind, FRAME_ANON);
+	exec_step(x);
+	if (POOL_SHARED)
+		atomic_store_release(&x->slot->detaching, 0);
 }
 
 /* ---- flags */
@@ -189,13 +195,6 @@ void frame_flags_change(struct exec *x, struct frame *f, u32 clear, u32 set)
 		plat_wake(x->plat, &f->flags);
 }
 
-static inline void dirty_count(struct exec *x, struct frame *f, u32 delta)
-{
-	atomic_add(&x->pool->hdr->ndirty, delta);
-	if (atomic_load(&f->kind) == FRAME_PAGE)
-		atomic_add(&page_inode(x, f)->ndirty, delta);
-}
-
 void frame_mark_dirty(struct exec *x, struct frame *f)
 {
 	fno_t fno = frame_no(x, f);
@@ -203,11 +202,17 @@ void frame_mark_dirty(struct exec *x, struct frame *f)
 
 	if (atomic_load(&f->flags) & FRAME_DIRTY)
 		return;
-	if (atomic_or(&f->flags, FRAME_DIRTY) & FRAME_DIRTY)
+	/* counted before, taken off the count after: a death leaves it too high */
+	atomic_add(&x->pool->hdr->ndirty, 1);
+	exec_step(x);
+	if (atomic_or(&f->flags, FRAME_DIRTY) & FRAME_DIRTY) {
+		atomic_add(&x->pool->hdr->ndirty, 0u - 1);
 		return;
+	}
+	exec_step(x);
 	/* after the flag: the map's reader clears a bit only if the flag is not set then */
 	atomic_or(&map[fno / 32], 1u << fno % 32);
-	dirty_count(x, f, 1);
+	exec_step(x);
 }
 
 bool frame_claim_dirty(struct exec *x, struct frame *f, u32 set)
@@ -219,7 +224,8 @@ bool frame_claim_dirty(struct exec *x, struct frame *f, u32 set)
 			return false;
 	} while (!atomic_cas(&f->flags, &seen,
 			     (seen & ~(FRAME_DIRTY | FRAME_OLD | FRAME_ERROR)) | set));
-	dirty_count(x, f, 0u - 1);
+	exec_step(x);
+	atomic_add(&x->pool->hdr->ndirty, 0u - 1);
 	return true;
 }
 
@@ -250,7 +256,7 @@ static struct frame *free_pop(struct exec *x)
 		atomic_store(&f->kind, FRAME_ANON);
 		atomic_store(&f->flags, 0);
 		/* somebody who lost his way may try to pin it from here on: he gives it back */
-		atomic_store_release(&f->pins, 1);
+		atomic_store_release(&f->pins, PIN_MINE(x));
 		plat_guard_frame(f);
 	}
 	hot_end(x, &hot);
@@ -266,7 +272,9 @@ static void free_push(struct exec *x, struct frame *f)
 	hot_begin(x, &hot, &hdr->free_lock, RANK_FREE);
 	hot_save(x, &hdr->free_head, 12);
 	hot_save(x, &f->kind, 4);
+	hot_save(x, &f->pins, 4);
 	hot_save(x, &f->free_next, 8);
+	atomic_store(&f->pins, FRAME_FROZEN);
 	atomic_store(&f->kind, FRAME_FREE);
 	f->owner = 0;
 	f->free_next = 0;
@@ -283,35 +291,84 @@ static void free_push(struct exec *x, struct frame *f)
 	hot_end(x, &hot);
 }
 
+#ifndef MPDISK_SINGLE_HART
+void pin_repeat(struct exec *x, u32 *word)
+{
+	struct pin_again *again = pin_again(x, word);
+
+	if (!again) {
+		if (x->nagain == EXEC_AGAIN)
+			plat_panic(x->plat, "too many pins of one executor", __FILE__, __LINE__);
+		again = &x->again[x->nagain++];
+		again->word = word;
+		again->n = 0;
+	}
+	again->n++;
+}
+
+bool pin_repeat_drop(struct exec *x, u32 *word)
+{
+	struct pin_again *again = pin_again(x, word);
+
+	if (!again)
+		return false;
+	if (!--again->n)
+		*again = x->again[--x->nagain];
+	return true;
+}
+#endif
+
 void frame_pin(struct exec *x, struct frame *f)
 {
-	(void)x;
-	atomic_add(&f->pins, 1);
-	plat_guard_frame(f);
+	if (!frame_try_pin(x, f))
+		plat_panic(x->plat, "a frame is pinned that nobody has", __FILE__, __LINE__);
 }
 
 static __attribute__((noinline)) void frame_free(struct exec *x, struct frame *f)
 {
 	u32 seen = 0;
 
-	atomic_store(&x->slot->freezing, frame_no(x, f));
 	exec_step(x);
-	if (atomic_cas(&f->pins, &seen, FRAME_FROZEN)) {
+	if (atomic_cas(&f->pins, &seen, PIN_FREEZE(x))) {
+		exec_step(x);
 		/* it may have been freed and become a page or buffer before we froze it */
 		if (atomic_load(&f->kind) == FRAME_ANON)
 			free_push(x, f);
 		else
 			atomic_store_release(&f->pins, 0);
 	}
-	atomic_store_release(&x->slot->freezing, 0);
+	exec_step(x);
 }
 
 void frame_unpin(struct exec *x, struct frame *f)
 {
-	u32 left = atomic_add(&f->pins, 0u - 1);
+	u32 left = pin_drop(x, &f->pins);
 
 	plat_guard_frame(f);
-	if (left == 0 && atomic_load(&f->kind) == FRAME_ANON)
+	if (!left && atomic_load(&f->kind) == FRAME_ANON)
+		frame_free(x, f);
+}
+
+void frame_give(struct exec *x, struct frame *f)
+{
+	if (!POOL_SHARED)
+		return;
+	atomic_add(&f->pins, PIN_KEPT);
+	exec_step(x);
+	frame_unpin(x, f);
+}
+
+void frame_drop(struct exec *x, struct frame *f)
+{
+	u32 left;
+
+	if (!POOL_SHARED) {
+		frame_unpin(x, f);
+		return;
+	}
+	left = atomic_add(&f->pins, 0u - PIN_KEPT);
+	plat_guard_frame(f);
+	if (!left && atomic_load(&f->kind) == FRAME_ANON)
 		frame_free(x, f);
 }
 
@@ -332,23 +389,22 @@ static bool evict(struct exec *x, struct frame *f)
 		atomic_and(&f->flags, ~FRAME_REF);
 		return false;
 	}
-	atomic_store(&x->slot->freezing, frame_no(x, f));
 	exec_step(x);
-	if (atomic_cas(&f->pins, &seen, FRAME_FROZEN)) {
+	if (atomic_cas(&f->pins, &seen, PIN_FREEZE(x))) {
+		exec_step(x);
 		kind = atomic_load(&f->kind);
 		if ((kind == FRAME_BUF || kind == FRAME_PAGE) && evictable(f)) {
 			frame_detach(x, f);
 			f->owner = x->id;
 			atomic_store(&f->flags, 0);
 			exec_step(x);
-			atomic_store_release(&f->pins, 1);
+			atomic_store_release(&f->pins, PIN_MINE(x));
 			plat_guard_frame(f);
-			atomic_store_release(&x->slot->freezing, 0);
+			exec_step(x);
 			return true;
 		}
 		atomic_store_release(&f->pins, 0);
 	}
-	atomic_store_release(&x->slot->freezing, 0);
 	return false;
 }
 
@@ -414,32 +470,20 @@ int frame_alloc(struct exec *x, struct frame **out)
 	return f ? 0 : -MP_ENOMEM;
 }
 
-/* The frame that it was evicting or freeing. */
-static void freezing_recover(struct exec *as, struct frame *f)
-{
-	u32 kind = atomic_load(&f->kind), pins = atomic_load(&f->pins);
-
-	if (pins == FRAME_FROZEN && kind != FRAME_FREE) {
-		if (kind != FRAME_ANON)
-			frame_detach(as, f);
-		free_push(as, f);
-	} else if (pins == 0 && kind == FRAME_ANON) {
-		frame_free(as, f);
-	}
-}
-
+/* ---- recovery: everything may be done twice */
 /* A frame that it was reading or writing: what was read is nothing, what was written is dirty. */
 static void worker_recover(struct exec *as, struct frame *f, u32 dead_id)
 {
 	if (atomic_load(&f->flags) & FRAME_READING) {
 		frame_detach(as, f);
-		f->owner = dead_id; /* and its pin goes as that of an ANON frame */
+		f->owner = dead_id;
+		exec_step(as);
 		frame_flags_change(as, f, FRAME_READING | FRAME_WORKER, 0);
 	} else {
 		frame_mark_dirty(as, f);
 		frame_flags_change(as, f, FRAME_WRITING | FRAME_WORKER, 0);
-		frame_unpin(as, f);
 	}
+	exec_step(as);
 }
 
 /* A frame that it had allocated and that was on the way into a cache at most. */
@@ -448,25 +492,52 @@ static void owner_recover(struct exec *as, struct frame *f)
 	if (atomic_load(&f->kind) != FRAME_ANON)
 		frame_detach(as, f);
 	f->owner = 0;
-	if (atomic_load(&f->pins) == 0)
-		frame_free(as, f); /* the last pin is gone, only the freeing is missing */
-	else if (!(atomic_load(&f->pins) & FRAME_FROZEN))
-		frame_unpin(as, f);
+	exec_step(as);
+}
+
+/* Its pin goes, and a frame that nobody has any more, or that it was evicting or freeing. */
+static void pin_recover(struct exec *as, struct frame *f)
+{
+	u32 pins = atomic_load(&f->pins);
+
+	if (pins == PIN_FREEZE(as)) {
+		if (atomic_load(&f->kind) != FRAME_ANON)
+			frame_detach(as, f);
+		free_push(as, f);
+		return;
+	}
+	if (pins & as->bit)
+		atomic_and(&f->pins, ~as->bit);
+	exec_step(as);
+	/* it, or who was the last before, may not have come to freeing it */
+	if (atomic_load(&f->kind) == FRAME_ANON && !atomic_load(&f->pins))
+		frame_free(as, f);
 }
 
 void frames_recover(struct exec *as, struct exec_slot *dead, u32 dead_id)
 {
-	u32 nframes = as->pool->hdr->nframes;
+	struct pool_header *hdr = as->pool->hdr;
+	u32 *map = exec_ptr(as, hdr->dirty_map), ndirty = 0;
 
-	if (dead->freezing && dead->freezing < nframes)
-		freezing_recover(as, frame_of(as, dead->freezing));
-	atomic_store_release(&dead->freezing, 0);
-	for (fno_t fno = 1; fno < nframes; fno++) {
+	if (dead->detaching && dead->detaching < hdr->nframes)
+		frame_detach(as, frame_of(as, dead->detaching));
+	for (fno_t fno = 1; fno < hdr->nframes; fno++) {
 		struct frame *f = frame_of(as, fno);
+		u32 kind = atomic_load(&f->kind);
 
+		if (kind == FRAME_FREE)
+			continue;
 		if ((atomic_load(&f->flags) & FRAME_WORKER) == dead_id << FRAME_WORKER_SHIFT)
 			worker_recover(as, f, dead_id);
-		if (f->owner == dead_id && atomic_load(&f->kind) != FRAME_FREE)
+		if (f->owner == dead_id)
 			owner_recover(as, f);
+		if (atomic_load(&f->flags) & FRAME_DIRTY) {
+			/* it may have died between the flag and the map */
+			if (!(atomic_load(&map[fno / 32]) >> fno % 32 & 1))
+				atomic_or(&map[fno / 32], 1u << fno % 32);
+			ndirty++;
+		}
+		pin_recover(as, f);
 	}
+	atomic_store(&hdr->ndirty, ndirty); /* a hint: others go on meanwhile */
 }

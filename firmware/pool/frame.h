@@ -41,7 +41,7 @@ enum frame_kind { FRAME_FREE, FRAME_BUF, FRAME_PAGE, FRAME_ANON, FRAME_FIXED };
 #define FRAME_WORKER_SHIFT 24u
 #define FRAME_WORKER (0x1Fu << FRAME_WORKER_SHIFT)
 
-/* In pins: being evicted or free, cannot be pinned. */
+/* In pins: being evicted or free, cannot be pinned (pin.h). */
 #define FRAME_FROZEN 0x80000000u
 /* In editors: being sealed and copied for writing, cannot be edited for that moment. */
 #define FRAME_SEALING 0x80000000u
@@ -64,7 +64,7 @@ enum csum_kind {
 struct frame {         /* 64 bytes */
 	u32 kind;      /* [owner or hash lock] enum frame_kind */
 	u32 flags;     /* atomic; waited on */
-	u32 pins;      /* atomic */
+	u32 pins;      /* atomic: pin.h */
 	u32 hash_next; /* [hash lock] fno */
 	u32 key_lo;    /* [immutable while hashed] BUF: block, PAGE: page index */
 	u32 key_hi;    /* [immutable while hashed] BUF: block >> 32, PAGE: inode number */
@@ -138,6 +138,10 @@ int warn_unused frame_alloc(struct exec *x, struct frame **out);
 void frame_pin(struct exec *x, struct frame *f);
 /* Drops a pin; the last pin of an ANON frame frees it. */
 void frame_unpin(struct exec *x, struct frame *f);
+/* The caller's pin becomes that of a structure of the pool, which lives longer than he; and the end
+ * of such a pin. What a death leaves in between is the structure's business. */
+void frame_give(struct exec *x, struct frame *f);
+void frame_drop(struct exec *x, struct frame *f);
 
 /* ---- buffers: identity of the checksum is given by who knows what the block is */
 struct csum_id {

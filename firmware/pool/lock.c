@@ -14,7 +14,6 @@
 
 #define LOCK_TIMEOUT_MS 1000u /* then the word is looked at again */
 #define LOCK_STUCK 20u        /* timeouts after which a debug build gives up */
-#define HELD_READER 1u        /* in held[] */
 
 enum lock_mode { LOCK_MODE_READ, LOCK_MODE_WRITE };
 
@@ -28,7 +27,7 @@ static inline u32 lock_find(const struct exec_slot *slot, ref_t ref)
 {
 	u32 i = slot->nheld;
 
-	while (i && (slot->held[i - 1] & ~HELD_READER) != ref)
+	while (i && (slot->held[i - 1] & ~HELD_FLAGS) != ref)
 		i--;
 	return i;
 }
@@ -69,7 +68,7 @@ static void lock_check_rank(struct exec *x, ref_t ref, enum lock_rank rank)
 	const struct exec_slot *slot = x->slot;
 
 	for (u32 i = 0; i < slot->nheld; i++) {
-		ref_t held = slot->held[i] & ~HELD_READER;
+		ref_t held = slot->held[i] & ~HELD_FLAGS;
 
 		if (x->ranks[i] < rank ||
 		    (x->ranks[i] == rank && lock_equals_ok(x, held, ref, rank)))
@@ -87,9 +86,9 @@ static inline void lock_check_rank(struct exec *x, ref_t ref, enum lock_rank ran
 }
 #endif
 
-static inline u32 lock_entry(ref_t ref, enum lock_mode mode)
+static inline u32 lock_entry(ref_t ref, enum lock_mode mode, u32 mini)
 {
-	return mode == LOCK_MODE_WRITE ? ref : ref | HELD_READER;
+	return (mode == LOCK_MODE_WRITE ? ref : ref | HELD_READER) | mini;
 }
 
 /* The intent is on record before the word can be taken. Nobody recovers a fiber of the soft core.
@@ -139,7 +138,7 @@ static inline bool lock_attempt(struct exec *x, u32 *word, enum lock_mode mode)
 
 /* Waits until the lock is taken. The last holder always leaves 0 and wakes everybody. */
 static __attribute__((noinline)) int lock_wait(struct exec *x, u32 *word, enum lock_mode mode,
-					       enum lock_rank rank)
+					       enum lock_rank rank, u32 mini)
 {
 	u32 timeouts = 0;
 	u64 since = plat_ms(x->plat);
@@ -151,7 +150,7 @@ static __attribute__((noinline)) int lock_wait(struct exec *x, u32 *word, enum l
 		    (mode == LOCK_MODE_READ && !(seen & (LOCK_WRITER | LOCK_WAITERS)))) {
 			if (!atomic_cas(word, &seen, lock_taken_word(x, mode, seen)))
 				continue;
-			lock_note(x, lock_entry(exec_ref(x, word), mode), rank);
+			lock_note(x, lock_entry(exec_ref(x, word), mode, mini), rank);
 			return 0;
 		}
 		if (!(seen & LOCK_WAITERS)) {
@@ -183,7 +182,8 @@ static __attribute__((noinline)) int lock_full(struct exec *x)
 	return -MP_EDEADLK;
 }
 
-static inline int lock_take(struct exec *x, u32 *word, enum lock_mode mode, enum lock_rank rank)
+static inline int lock_take(struct exec *x, u32 *word, enum lock_mode mode, enum lock_rank rank,
+			    u32 mini)
 {
 	struct exec_slot *slot = x->slot;
 	ref_t ref = exec_ref(x, word);
@@ -193,8 +193,8 @@ static inline int lock_take(struct exec *x, u32 *word, enum lock_mode mode, enum
 	lock_check_rank(x, ref, rank);
 	lock_intend(x, ref);
 	if (!lock_attempt(x, word, mode))
-		return lock_wait(x, word, mode, rank);
-	lock_note(x, lock_entry(ref, mode), rank);
+		return lock_wait(x, word, mode, rank, mini);
+	lock_note(x, lock_entry(ref, mode, mini), rank);
 	return 0;
 }
 
@@ -204,18 +204,17 @@ int lock_write(struct exec *x, u32 *word, enum lock_rank rank)
 
 	if (i)
 		return x->slot->held[i - 1] & HELD_READER ? -MP_EDEADLK : 0;
-	return lock_take(x, word, LOCK_MODE_WRITE, rank);
+	return lock_take(x, word, LOCK_MODE_WRITE, rank, 0);
 }
 
 int lock_read(struct exec *x, u32 *word, enum lock_rank rank)
 {
 	if (lock_find(x->slot, exec_ref(x, word)))
 		return 0;
-	return lock_take(x, word, LOCK_MODE_READ, rank);
+	return lock_take(x, word, LOCK_MODE_READ, rank, 0);
 }
 
-/* Cannot wait, so it needs no rank. */
-bool lock_try_write(struct exec *x, u32 *word, enum lock_rank rank)
+static bool lock_try(struct exec *x, u32 *word, enum lock_rank rank, u32 mini)
 {
 	struct exec_slot *slot = x->slot;
 	ref_t ref = exec_ref(x, word);
@@ -230,19 +229,25 @@ bool lock_try_write(struct exec *x, u32 *word, enum lock_rank rank)
 		atomic_store_release(&slot->intent, 0);
 		return false;
 	}
-	lock_note(x, ref, rank);
+	lock_note(x, ref | mini, rank);
 	return true;
+}
+
+/* Cannot wait, so it needs no rank. */
+bool lock_try_write(struct exec *x, u32 *word, enum lock_rank rank)
+{
+	return lock_try(x, word, rank, 0);
 }
 
 void lock_mini(struct exec *x, u32 *word, enum lock_rank rank)
 {
-	if (lock_held(x, word) || lock_take(x, word, LOCK_MODE_WRITE, rank) != 0)
+	if (lock_held(x, word) || lock_take(x, word, LOCK_MODE_WRITE, rank, HELD_MINI) != 0)
 		plat_panic(x->plat, "a mini's lock cannot be taken", __FILE__, __LINE__);
 }
 
 bool lock_mini_try(struct exec *x, u32 *word, enum lock_rank rank)
 {
-	return !lock_held(x, word) && lock_try_write(x, word, rank);
+	return !lock_held(x, word) && lock_try(x, word, rank, HELD_MINI);
 }
 
 /* Gives the word back; wakes who waits when it becomes free. */
@@ -305,7 +310,7 @@ static __attribute__((noinline)) void lock_release_some(struct exec *x, u32 n)
 		u32 entry = slot->held[n - 1];
 
 		exec_step(x);
-		lock_free_word(x, exec_ptr(x, entry & ~HELD_READER), x->bit, entry & HELD_READER);
+		lock_free_word(x, exec_ptr(x, entry & ~HELD_FLAGS), x->bit, entry & HELD_READER);
 		exec_step(x);
 		atomic_store_release(&slot->nheld, n - 1);
 	}
@@ -318,7 +323,7 @@ void lock_release_all(struct exec *x)
 
 	while (!POOL_SHARED && n) {
 		u32 entry = slot->held[n - 1];
-		u32 *word = exec_ptr(x, entry & ~HELD_READER);
+		u32 *word = exec_ptr(x, entry & ~HELD_FLAGS);
 		u32 seen = atomic_load(word);
 
 		if (seen & LOCK_WAITERS)
@@ -330,6 +335,13 @@ void lock_release_all(struct exec *x)
 		lock_release_some(x, n);
 }
 
+bool lock_is_dead_ones(const u32 *word, u32 dead_id)
+{
+	u32 seen = atomic_load_acquire(word);
+
+	return seen & LOCK_WRITER && (seen & LOCK_OWNER) == dead_id;
+}
+
 static void lock_release_dead_word(struct exec *x, ref_t ref, u32 dead_id)
 {
 	u32 *word = exec_ptr(x, ref);
@@ -339,16 +351,26 @@ static void lock_release_dead_word(struct exec *x, ref_t ref, u32 dead_id)
 		lock_free_word(x, word, 1u << dead_id, !(seen & LOCK_WRITER));
 	else
 		plat_wake(x->plat, word); /* it may have died between freeing and waking */
+	exec_step(x);
 }
 
-void lock_release_dead(struct exec *x, struct exec_slot *dead, u32 dead_id)
+void lock_release_dead(struct exec *x, struct exec_slot *dead, u32 dead_id, bool all)
 {
 	u32 n = min_of(dead->nheld, POOL_HELD);
 
-	for (u32 i = 0; i < n; i++)
-		lock_release_dead_word(x, dead->held[i] & ~HELD_READER, dead_id);
-	if (dead->intent)
+	for (u32 i = 0; i < n; i++) {
+		u32 entry = dead->held[i];
+
+		if (!entry || !(all || entry & HELD_MINI))
+			continue;
+		lock_release_dead_word(x, entry & ~HELD_FLAGS, dead_id);
+		atomic_store_release(&dead->held[i], 0);
+	}
+	if (all)
+		atomic_store_release(&dead->nheld, 0);
+	exec_step(x);
+	/* an intent that became a lock is in held[] too, unless nothing was done under it */
+	if (dead->intent && !lock_find(dead, dead->intent))
 		lock_release_dead_word(x, dead->intent, dead_id);
-	atomic_store_release(&dead->nheld, 0);
 	atomic_store_release(&dead->intent, 0);
 }

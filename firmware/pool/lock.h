@@ -12,6 +12,7 @@
 #ifndef MPDISK_LOCK_H
 #define MPDISK_LOCK_H
 
+#include "platform/atomic.h"
 #include "pool/exec.h"
 
 enum lock_rank {
@@ -34,6 +35,12 @@ enum lock_rank {
 #define LOCK_READERS 0x01FFFFFEu
 #define LOCK_OWNER 0x0000001Fu
 
+/* In held[] of an executor's slot. */
+#define HELD_READER 1u
+/* Dropped by lock_drop(): at recovery it goes before settling, which takes such. */
+#define HELD_MINI (POOL_SHARED ? 2u : 0u)
+#define HELD_FLAGS 3u
+
 /* Held until the end of the tx. Waits. -EDEADLK only for a lock the executor holds already in the
  * other mode. Taking a lock again that is held in the same mode (or held for writing, wanted for
  * reading) is a no-op. */
@@ -52,7 +59,10 @@ bool lock_held(const struct exec *x, const u32 *word);
 /* All that the executor holds; called by tx_commit and tx_abort. */
 void lock_release_all(struct exec *x);
 
-/* Recovery: releases whatever a dead executor holds or was taking. Idempotent. */
-void lock_release_dead(struct exec *x, struct exec_slot *dead, u32 dead_id);
+/* Recovery: releases what a dead executor was taking and its minis' locks, or all that it holds.
+ * Idempotent. */
+void lock_release_dead(struct exec *x, struct exec_slot *dead, u32 dead_id, bool all);
+/* Whether the dead executor holds it for writing. */
+bool lock_is_dead_ones(const u32 *word, u32 dead_id);
 
 #endif

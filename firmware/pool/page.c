@@ -171,7 +171,7 @@ static struct frame *page_first(struct exec *x, struct inode *inode, lblk_t firs
 			if (f->key_lo < first || f->key_lo > last)
 				continue;
 			found = f;
-			pinned = frame_try_pin(f);
+			pinned = frame_try_pin(x, f);
 			if (pinned)
 				break;
 		}
@@ -206,7 +206,7 @@ void page_forget_blocks(struct exec *x, blkno_t block, u32 count)
 	for (fno_t i = 1; i < x->pool->hdr->nframes; i++) {
 		struct frame *f = frame_of(x, i);
 
-		if (atomic_load(&f->kind) != FRAME_PAGE || !frame_try_pin(f))
+		if (atomic_load(&f->kind) != FRAME_PAGE || !frame_try_pin(x, f))
 			continue;
 		if (atomic_load(&f->kind) == FRAME_PAGE && f->block - block < count)
 			page_drop(x, page_inode(x, f), f->key_lo, f->key_lo);

@@ -49,7 +49,7 @@ struct pool_header {
 	u32 nfree;          /* [free_lock] */
 	u32 clock_hand;     /* atomic: where eviction looks next */
 	u32 writeback_lock; /* lock word of the one who writes buffers: bounce area, dirty map */
-	u32 ndirty;         /* atomic: dirty frames */
+	u32 ndirty; /* atomic: dirty frames; a hint where POOL_SHARED: deaths leave it higher */
 	fno_t zero_frame;   /* [immutable] a frame of zeros, for holes */
 	u32 writeback_word; /* waited on by the flusher */
 	ref_t dirty_map;    /* [immutable] a bit per frame, set when it becomes dirty (atomic),
@@ -100,13 +100,15 @@ struct exec_slot {
 	u32 nheld;
 	u32 ninflight;
 	u32 nedited;
-	fno_t sealing;  /* buffer whose FRAME_SEALING bit it may hold */
-	fno_t freezing; /* frame that it may be evicting or freeing */
-	fno_t touching; /* buffer that it may be editing outside of a tx */
-	u32 tid;        /* transaction that its open tx has joined, 0 none */
-	ref_t waits;    /* debug: word for whose change it waits, 0 none */
+	fno_t sealing;   /* buffer whose FRAME_SEALING bit it may hold */
+	ref_t waits;     /* debug: word for whose change it waits, 0 none */
+	fno_t touching;  /* buffer that it may be editing outside of a tx */
+	u32 tid;         /* transaction that its open tx has joined, 0 none */
+	fno_t detaching; /* frame that it may be taking out of its cache */
+	fno_t keeping;   /* inode table buffer whose PIN_KEPT count it may be changing */
+	ref_t inode;     /* inode slot that it fills [set under icache_lock] */
 	u32 reserved[1];
-	u32 held[POOL_HELD];       /* refs of lock words, bit 0 set: held as a reader */
+	u32 held[POOL_HELD];       /* refs of lock words, bits 1:0: HELD_* of lock.h; 0: none */
 	fno_t edited[POOL_EDITED]; /* buffers that the open tx has edited: not written before its
 				      end */
 	struct inflight inflight[POOL_INFLIGHT];
@@ -114,7 +116,7 @@ struct exec_slot {
 };
 
 _Static_assert(sizeof(struct exec_slot) ==
-		       56 + 4 * POOL_HELD + 4 * POOL_EDITED + 16 * POOL_INFLIGHT + POOL_UNDO_SIZE,
+		       64 + 4 * POOL_HELD + 4 * POOL_EDITED + 16 * POOL_INFLIGHT + POOL_UNDO_SIZE,
 	       "struct exec_slot");
 _Static_assert(offsetof(struct exec_slot, inflight) % 8 == 0, "struct exec_slot");
 

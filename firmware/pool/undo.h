@@ -58,6 +58,13 @@ void undo_roll_back(struct exec *x, struct exec_slot *slot, u32 mark);
  * settled, phase IDLE. */
 void tx_settle(struct exec *x, bool committed);
 
+/*
+ * Recovery of what a dead executor did to inode slots; `as` acts in its name, its tx has ended and
+ * its locks are released: the slot that it was filling or emptying, its pins, and the end of those
+ * inodes that wait for nobody else. Implemented by fs/icache.c. Idempotent.
+ */
+void inodes_recover(struct exec *as);
+
 /* Takes the executor's bit off the buffers in slot->edited[]. Idempotent. */
 void buf_edits_end(struct exec *x);
 

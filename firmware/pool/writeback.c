@@ -238,6 +238,14 @@ static fno_t dirty_next(const struct exec *x, fno_t fno)
 	return (fno_t)(word - map) * 32 + (u32)__builtin_ctz(bits);
 }
 
+/* Where deaths make the count a hint, the map says it. */
+static bool any_dirty(const struct exec *x)
+{
+	const struct pool_header *hdr = x->pool->hdr;
+
+	return POOL_SHARED ? dirty_next(x, 0) < hdr->nframes : atomic_load(&hdr->ndirty) != 0;
+}
+
 /* Holds writeback_lock: only its holders read the map for completeness, so nobody misses the bit
  * while it is away. */
 static void dirty_forget(struct exec *x, struct frame *f)
@@ -310,7 +318,7 @@ static u32 choose(struct exec *x, const struct choice *c, fno_t *from, fno_t *li
 		    (c->unpinned_only && atomic_load(&f->pins)) ||
 		    !(c->orders >> frame_order(f) & 1))
 			continue;
-		if (!frame_try_pin(f))
+		if (!frame_try_pin(x, f))
 			continue; /* frozen: not dirty any more */
 		flags = atomic_load(&f->flags);
 		if ((atomic_load(&f->kind) != FRAME_BUF && atomic_load(&f->kind) != FRAME_PAGE) ||
@@ -393,7 +401,7 @@ int cache_sync(struct exec *x)
 	first = write_few(x, &w);
 	for (u32 order = first; order < ORDERS; order++) {
 		/* pages may be in somebody else's work; buffers only in ours */
-		if (order > ORDER_PAGE && !atomic_load(&x->pool->hdr->ndirty))
+		if (order > ORDER_PAGE && !any_dirty(x))
 			break;
 		(void)write_order(x, &w, order, true, false, ~0u);
 	}
@@ -424,7 +432,7 @@ int cache_writeback(struct exec *x, u32 max)
 	bool old_only = atomic_load(&hdr->ndirty) < hdr->nframes / 4;
 	struct writer w;
 
-	if (!atomic_load(&hdr->ndirty) || !lock_mini_try(x, &hdr->writeback_lock, RANK_WRITEBACK))
+	if (!any_dirty(x) || !lock_mini_try(x, &hdr->writeback_lock, RANK_WRITEBACK))
 		return 0;
 	writer_init(&w);
 	for (u32 order = 0; order < ORDERS && w.written < max && !w.error; order++)
@@ -480,7 +488,7 @@ void cache_drop_all(struct exec *x)
 		struct frame *f = frame_of(x, fno);
 		u32 kind = atomic_load(&f->kind);
 
-		if ((kind != FRAME_BUF && kind != FRAME_PAGE) || !frame_try_pin(f))
+		if ((kind != FRAME_BUF && kind != FRAME_PAGE) || !frame_try_pin(x, f))
 			continue;
 		(void)frame_claim_dirty(x, f, 0);
 		frame_detach(x, f);
@@ -503,7 +511,7 @@ static u32 choose_pages(struct exec *x, struct inode *inode, lblk_t first, lblk_
 
 		fno = f->own_next;
 		if (f->key_lo >= first && f->key_lo <= last &&
-		    (atomic_load(&f->flags) & (FRAME_DIRTY | FRAME_WRITING)) && frame_try_pin(f))
+		    (atomic_load(&f->flags) & (FRAME_DIRTY | FRAME_WRITING)) && frame_try_pin(x, f))
 			list[n++] = frame_no(x, f);
 	}
 	hot_end(x, &hot);

@@ -85,6 +85,8 @@ int session_reserve(struct exec *x, struct session *s, u64 *fh)
 		session_unlock(s);
 		if (full)
 			frame_unpin(x, frame);
+		else
+			frame_give(x, frame); /* other executors of the host use it, and drop it */
 	}
 }
 
@@ -140,7 +142,7 @@ void session_drop(struct exec *x, struct session *s)
 
 		s->frames[i] = 0; /* before it is somebody else's */
 		if (fno)
-			frame_unpin(x, frame_of(x, fno));
+			frame_drop(x, frame_of(x, fno));
 	}
 	session_init(s, s->host);
 }

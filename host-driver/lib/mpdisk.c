@@ -457,7 +457,8 @@ int mpdisk_open(const struct mpdisk_options *o, struct mpdisk **out)
 		return -ENOMEM;
 	disk->fd = -1;
 	pthread_mutex_init(&disk->lock, NULL);
-	pthread_mutex_init(&disk->recovering, NULL);
+	for (u32 i = 0; i < POOL_HOSTS; i++)
+		pthread_mutex_init(&disk->recovering[i], NULL);
 	err = pool_file_open(disk, o);
 	if (err)
 		goto out;

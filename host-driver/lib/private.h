@@ -28,9 +28,9 @@ struct mpdisk {
 	bool flusher_started;
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
-	bool ending;                /* [lock] */
-	pthread_mutex_t recovering; /* threads of a process share its locks on files */
-	pthread_t greeter;          /* starts the watchers */
+	bool ending;                            /* [lock] */
+	pthread_mutex_t recovering[POOL_HOSTS]; /* threads share a process's locks on files */
+	pthread_t greeter;                      /* starts the watchers */
 	bool greeter_started;
 	struct watcher watchers[POOL_HOSTS];
 };

@@ -8,7 +8,9 @@
  * byte to the next.
  *
  * Locks on files belong to the process (to its file descriptor), not to a thread: so within the
- * process the mutex `recovering` is taken first, and the byte then tried again.
+ * process the host's mutex in `recovering` is taken first, and the byte then tried again. Hosts
+ * that are dead at the same time are recovered at the same time: one may wait for what another
+ * holds.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -42,7 +44,7 @@ static bool recover(struct mpdisk *disk, u32 host)
 	u32 pid;
 	int err = 0;
 
-	pthread_mutex_lock(&disk->recovering);
+	pthread_mutex_lock(&disk->recovering[host - 1]);
 	if (byte_lock(disk->fd, F_WRLCK, MPDISK_LOCK_HOST(host)) == 0) {
 		if (is_used(disk, host)) {
 			pid = pool_host(&disk->pool, host)->pid;
@@ -55,7 +57,7 @@ static bool recover(struct mpdisk *disk, u32 host)
 		if (byte_lock(disk->fd, F_UNLCK, MPDISK_LOCK_HOST(host)) != 0)
 			plat_panic(disk->plat, "a lock cannot be released", __FILE__, __LINE__);
 	}
-	pthread_mutex_unlock(&disk->recovering);
+	pthread_mutex_unlock(&disk->recovering[host - 1]);
 	return err == 0;
 }
 

@@ -40,38 +40,38 @@ static int moved(struct exec *x, node_t from, const char *a, node_t to, const ch
 	return nb == node;
 }
 
-__attribute__((unused)) static void nothing(struct exec *x, struct stage *s)
+static void nothing(struct exec *x, struct stage *s)
 {
 	(void)x;
 	(void)s;
 }
 
 /* ---- the operations */
-__attribute__((unused)) static int create_run(struct exec *x, struct stage *s)
+static int create_run(struct exec *x, struct stage *s)
 {
 	struct fs_attr attr;
 
 	return fs_mknod(x, s->d1, nm("new"), REG | 0600, 0, false, &attr);
 }
 
-__attribute__((unused)) static int new_done(struct exec *x, struct stage *s)
+static int new_done(struct exec *x, struct stage *s)
 {
 	return look(x, s->d1, "new") != 0;
 }
 
-__attribute__((unused)) static void new_unlink(struct exec *x, struct stage *s)
+static void new_unlink(struct exec *x, struct stage *s)
 {
 	CHECK_OK(fs_unlink(x, s->d1, nm("new")));
 }
 
-__attribute__((unused)) static int mkdir_run(struct exec *x, struct stage *s)
+static int mkdir_run(struct exec *x, struct stage *s)
 {
 	struct fs_attr attr;
 
 	return fs_mkdir(x, s->d1, nm("new"), 0700, &attr);
 }
 
-__attribute__((unused)) static int mkdir_done(struct exec *x, struct stage *s)
+static int mkdir_done(struct exec *x, struct stage *s)
 {
 	node_t d = look(x, s->d1, "new");
 
@@ -81,12 +81,12 @@ __attribute__((unused)) static int mkdir_done(struct exec *x, struct stage *s)
 	return d != 0;
 }
 
-__attribute__((unused)) static void mkdir_after(struct exec *x, struct stage *s)
+static void mkdir_after(struct exec *x, struct stage *s)
 {
 	CHECK_OK(fs_rmdir(x, s->d1, nm("new")));
 }
 
-__attribute__((unused)) static int symlink_run(struct exec *x, struct stage *s)
+static int symlink_run(struct exec *x, struct stage *s)
 {
 	struct fs_attr attr;
 
@@ -98,12 +98,12 @@ static void file_before(struct exec *x, struct stage *s)
 	s->f = mk(x, s->d1, "file");
 }
 
-__attribute__((unused)) static int unlink_run(struct exec *x, struct stage *s)
+static int unlink_run(struct exec *x, struct stage *s)
 {
 	return fs_unlink(x, s->d1, nm("file"));
 }
 
-__attribute__((unused)) static int file_gone(struct exec *x, struct stage *s)
+static int file_gone(struct exec *x, struct stage *s)
 {
 	return !look(x, s->d1, "file");
 }
@@ -113,12 +113,12 @@ static void dir_before(struct exec *x, struct stage *s)
 	s->f = mkd(x, s->d1, "file");
 }
 
-__attribute__((unused)) static int rmdir_run(struct exec *x, struct stage *s)
+static int rmdir_run(struct exec *x, struct stage *s)
 {
 	return fs_rmdir(x, s->d1, nm("file"));
 }
 
-__attribute__((unused)) static int rmdir_done(struct exec *x, struct stage *s)
+static int rmdir_done(struct exec *x, struct stage *s)
 {
 	int gone = file_gone(x, s);
 
@@ -156,7 +156,7 @@ static void rename_dir_after(struct exec *x, struct stage *s)
 	CHECK_OK(fs_rmdir(x, s->d2, nm("moved")));
 }
 
-__attribute__((unused)) static void replace_before(struct exec *x, struct stage *s)
+static void replace_before(struct exec *x, struct stage *s)
 {
 	file_before(x, s);
 	mk(x, s->d2, "moved");
@@ -221,7 +221,7 @@ static void xattr_after(struct exec *x, struct stage *s)
 }
 
 /* A directory whose first block has no room for one more. */
-__attribute__((unused)) static void full_before(struct exec *x, struct stage *s)
+static void full_before(struct exec *x, struct stage *s)
 {
 	char name[120];
 	u32 i;
@@ -233,7 +233,7 @@ __attribute__((unused)) static void full_before(struct exec *x, struct stage *s)
 	}
 }
 
-__attribute__((unused)) static int full_run(struct exec *x, struct stage *s)
+static int full_run(struct exec *x, struct stage *s)
 {
 	char name[256];
 	struct fs_attr attr;
@@ -243,7 +243,7 @@ __attribute__((unused)) static int full_run(struct exec *x, struct stage *s)
 	return fs_mknod(x, s->f, nm(name), REG | 0600, 0, false, &attr);
 }
 
-__attribute__((unused)) static int full_done(struct exec *x, struct stage *s)
+static int full_done(struct exec *x, struct stage *s)
 {
 	struct listing l = list_dir(x, s->f, 100, false);
 	u64 blocks = stat_of(x, s->f).blocks / 8;
@@ -257,7 +257,7 @@ __attribute__((unused)) static int full_done(struct exec *x, struct stage *s)
 	return done;
 }
 
-__attribute__((unused)) static void full_after(struct exec *x, struct stage *s)
+static void full_after(struct exec *x, struct stage *s)
 {
 	struct listing l = list_dir(x, s->f, 100, false);
 
@@ -305,7 +305,6 @@ static void every_step(const struct operation *op)
 	memset(s.value, 'v', sizeof(s.value));
 	s.d1 = mkd(x, FS_ROOT, "one");
 	s.d2 = mkd(x, FS_ROOT, "two");
-	/* what a dead executor had pinned stays pinned: a new pool now and then */
 	for (; more; x = fixture_remount())
 		for (from = step; more && step < from + 100; step++)
 			more = one_step(x, op, &s, step);
@@ -329,10 +328,6 @@ CUT(rename_of_a_directory, dir_before, rename_run, rename_dir_done, rename_dir_a
 CUT(exchange, exchange_before, exchange_run, rename_dir_done, exchange_after)
 CUT(link, file_before, link_run, link_done, link_after)
 CUT(setxattr, file_before, xattr_run, xattr_done, xattr_after)
-
-/* Not yet: an executor that dies while it fills an inode slot, or between freeing something and
- * striking it off its in-flight list, is not recovered fully (issue "Nothing lost"). */
-#ifdef MPDISK_TEST_RECOVERY
 CUT(create, nothing, create_run, new_done, new_unlink)
 CUT(mkdir, nothing, mkdir_run, mkdir_done, mkdir_after)
 CUT(symlink, nothing, symlink_run, new_done, new_unlink)
@@ -340,4 +335,3 @@ CUT(unlink, file_before, unlink_run, file_gone, nothing)
 CUT(rmdir, dir_before, rmdir_run, rmdir_done, nothing)
 CUT(replace, replace_before, rename_run, rename_done, rename_after)
 CUT(making_an_index, full_before, full_run, full_done, full_after)
-#endif

@@ -308,7 +308,7 @@ TEST(pages_are_found_flushed_and_dropped)
 		frame_unpin(x, f);
 	}
 	CHECK_EQ(inode->npages, 40);
-	CHECK_EQ(inode->ndirty, 40);
+	CHECK_EQ(env.pool.hdr->ndirty, 40);
 	g = page(x, inode, 7, 1, 0); /* it is there already */
 	CHECK_EQ(first_word(x, g), 5007);
 	frame_unpin(x, g);
@@ -317,7 +317,7 @@ TEST(pages_are_found_flushed_and_dropped)
 	plat_posix_counts(env.plat, &after);
 	CHECK_EQ(after.blocks_written - before.blocks_written, 10);
 	CHECK_EQ(after.writes - before.writes, 1); /* frames came in order */
-	CHECK_EQ(inode->ndirty, 30);
+	CHECK_EQ(env.pool.hdr->ndirty, 30);
 	CHECK_EQ(medium_word(210), 5010);
 	CHECK_EQ(medium_word(220), 220);
 	f = page_find(x, inode, 25);
@@ -327,7 +327,7 @@ TEST(pages_are_found_flushed_and_dropped)
 	CHECK_EQ(first_word(x, f), 5025);
 	frame_unpin(x, f);
 	CHECK_EQ(inode->npages, 30);
-	CHECK_EQ(inode->ndirty, 20);
+	CHECK_EQ(env.pool.hdr->ndirty, 20);
 	CHECK_OK(cache_sync(x));
 	CHECK_EQ(medium_word(225), 225);
 	CHECK_EQ(medium_word(239), 5039);
