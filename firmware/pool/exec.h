@@ -36,6 +36,7 @@ struct exec {
 	u8 ranks[POOL_HELD];  /* of the locks in slot->held[] (debug) */
 	ref_t yielded;        /* debug: for this word it has yielded */
 	u32 yields;           /* debug: that many times */
+	u32 jitter;           /* debug: not 0: gives way to others at random steps */
 	u32 cut;              /* debug: dies at the cut-th step from now; 0: never */
 #ifndef MPDISK_SINGLE_HART
 	u32 nagain;
@@ -49,6 +50,11 @@ static inline void exec_step(struct exec *x)
 #ifdef MPDISK_DEBUG
 	if (x->cut && --x->cut == 0)
 		plat_cut(x->plat);
+	if (x->jitter) {
+		x->jitter = x->jitter * 1664525u + 1013904223u;
+		if (!(x->jitter >> 26))
+			plat_yield(x->plat);
+	}
 #else
 	(void)x;
 #endif
