@@ -341,9 +341,12 @@ int group_begin(struct exec *x, u32 g, bool inodes, struct group_edit *e)
 	u32 uninit = inodes ? EXT4_BG_INODE_UNINIT : EXT4_BG_BLOCK_UNINIT;
 	int err;
 
-	memset(e, 0, sizeof(*e));
 	e->g = g;
 	e->group = fs_group(x, g);
+	e->locked = false;
+	e->in_mini = false;
+	e->desc_buf = NULL;
+	e->map_buf = NULL;
 	err = group_desc(x, g, &e->desc_buf, &e->desc);
 	if (err)
 		return err;
@@ -483,11 +486,25 @@ static int settle_space(struct exec *x, struct inflight *e, bool committed)
 	return 0;
 }
 
+/* What was allocated stays when the tx commits: nothing is left to do for most of them. */
+static bool inflight_stands(const struct exec_slot *slot)
+{
+	u32 i;
+
+	for (i = 0; i < slot->ninflight; i++)
+		if (slot->inflight[i].kind != INFLIGHT_ALLOC_INODE &&
+		    slot->inflight[i].kind != INFLIGHT_ALLOC_BLOCKS)
+			return false;
+	return true;
+}
+
 void inflight_settle(struct exec *x, bool committed)
 {
 	struct exec_slot *slot = x->slot;
 	u32 i;
 
+	if (committed && inflight_stands(slot))
+		return;
 	/* pages go before somebody else can get their blocks */
 	for (i = 0; i < slot->ninflight; i++) {
 		const struct inflight *e = &slot->inflight[i];

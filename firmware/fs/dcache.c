@@ -22,14 +22,13 @@
 #include "platform/errno.h"
 
 #define SET_WAYS 7u
-#define NAME_WORDS 13u
-#define NAME_BYTES (NAME_WORDS * 4u)
+#define NAME_BYTES (DCACHE_WORDS * 4u)
 
-struct dentry {               /* 64 bytes */
-	u32 parent;           /* [set lock] inode number of the directory */
-	u32 ino;              /* [set lock] 0: the name is not there */
-	u32 len;              /* [set lock] of the name */
-	u32 name[NAME_WORDS]; /* [set lock] filled up with zeros to a word */
+struct dentry {                 /* 64 bytes */
+	u32 parent;             /* [set lock] inode number of the directory */
+	u32 ino;                /* [set lock] 0: the name is not there */
+	u32 len;                /* [set lock] of the name */
+	u32 name[DCACHE_WORDS]; /* [set lock] filled up with zeros to a word */
 };
 _Static_assert(sizeof(struct dentry) == 64, "struct dentry");
 
@@ -43,16 +42,6 @@ struct dentry_set {        /* 512 bytes */
 	struct dentry way[SET_WAYS];
 };
 _Static_assert(sizeof(struct dentry_set) == 512, "struct dentry_set");
-
-/* A name, made ready to be compared. */
-struct key {
-	u32 parent;
-	u32 len;
-	u32 words;
-	u32 tag;
-	u32 name[NAME_WORDS];
-	struct dentry_set *set;
-};
 
 int dcache_carve(struct exec *x)
 {
@@ -70,14 +59,16 @@ static inline u32 name_word(const u8 *p, u32 len)
 	return (u32)p[0] | (len > 1 ? (u32)p[1] << 8 : 0) | (len > 2 ? (u32)p[2] << 16 : 0);
 }
 
-static bool key_make(struct exec *x, const struct inode *dir, struct fs_name name, struct key *key)
+void dcache_key(struct exec *x, const struct inode *dir, struct fs_name name,
+		struct dcache_key *key)
 {
 	const struct fs *fs = fs_of(x);
 	const u8 *p = (const u8 *)name.s;
 	u32 left, h, word, *to = key->name;
 
+	key->len = 0;
 	if (name.len > NAME_BYTES)
-		return false;
+		return;
 	key->parent = dir->ino;
 	key->len = name.len;
 	key->words = (name.len + 3) / 4;
@@ -92,10 +83,10 @@ static bool key_make(struct exec *x, const struct inode *dir, struct fs_name nam
 	h = (h ^ h >> 9) * 0xC2B2AE35u;
 	key->set = (struct dentry_set *)exec_ptr(x, fs->dentry_sets) +
 		   (h >> 8 & (fs->ndentry_sets - 1));
-	return true;
+	key->way = SET_WAYS;
 }
 
-static bool way_is(const struct dentry *d, const struct key *key)
+static bool way_is(const struct dentry *d, const struct dcache_key *key)
 {
 	u32 i;
 
@@ -109,33 +100,36 @@ static bool way_is(const struct dentry *d, const struct key *key)
 }
 
 /* The way of the name, or SET_WAYS. */
-static u32 way_find(const struct key *key)
+static u32 way_find(const struct dcache_key *key)
 {
 	const struct dentry_set *set = key->set;
-	u32 i;
+	u32 i = key->way;
 
+	if (i < SET_WAYS && atomic_load_acquire(&set->tag[i]) == key->tag &&
+	    way_is(&set->way[i], key))
+		return i;
 	for (i = 0; i < SET_WAYS; i++)
 		if (atomic_load_acquire(&set->tag[i]) == key->tag && way_is(&set->way[i], key))
 			break;
 	return i;
 }
 
-bool dcache_find(struct exec *x, struct inode *dir, struct fs_name name, ino_no_t *ino)
+bool dcache_find(struct exec *x, struct dcache_key *key, ino_no_t *ino)
 {
-	struct dentry_set *set;
-	struct key key;
+	struct dentry_set *set = key->set;
 	u32 seq, way, found;
 
-	if (!key_make(x, dir, name, &key))
+	(void)x;
+	if (!key->len)
 		return false;
-	set = key.set;
 	/* N3: no lock, no write; whoever is in the way now makes this a miss */
 	seq = atomic_load_acquire(&set->seq);
 	if (atomic_load_acquire(&set->lock))
 		return false;
-	way = way_find(&key);
+	way = way_find(key);
 	if (way == SET_WAYS)
 		return false;
+	key->way = way;
 	found = atomic_load_acquire(&set->way[way].ino);
 	if (atomic_load_acquire(&set->lock) || atomic_load_acquire(&set->seq) != seq)
 		return false;
@@ -162,7 +156,7 @@ static u32 way_choose(struct dentry_set *set)
 }
 
 /* Saves and writes one name; the set is locked. */
-static int way_put(struct exec *x, const struct key *key, ino_no_t ino)
+static int way_put(struct exec *x, const struct dcache_key *key, ino_no_t ino)
 {
 	struct dentry_set *set = key->set;
 	u32 way = way_find(key), i;
@@ -199,39 +193,39 @@ static int way_put(struct exec *x, const struct key *key, ino_no_t ino)
 	return 0;
 }
 
-void dcache_fill(struct exec *x, struct inode *dir, struct fs_name name, ino_no_t ino)
+void dcache_fill(struct exec *x, struct dcache_key *key, ino_no_t ino)
 {
-	struct key key;
 	u32 mark;
 
-	if (!key_make(x, dir, name, &key) || !lock_mini_try(x, &key.set->lock, RANK_DENTRY))
+	if (!key->len || !lock_mini_try(x, &key->set->lock, RANK_DENTRY))
 		return;
 	mark = tx_mini_begin(x);
-	if (way_put(x, &key, ino))
+	if (way_put(x, key, ino))
 		tx_mini_abort(x, mark);
 	else
 		tx_mini_commit(x, mark);
-	lock_drop(x, &key.set->lock);
+	lock_drop(x, &key->set->lock);
 }
 
-int dcache_change(struct exec *x, const struct dcache_change *changes, u32 n)
+int dcache_change(struct exec *x, const struct dcache_key *key, ino_no_t ino)
 {
-	struct key keys[2];
-	bool known[2];
-	u32 i, k, first;
+	int err;
+
+	if (!key->len)
+		return 0;
+	err = lock_write(x, &key->set->lock, RANK_DENTRY);
+	return err ? err : way_put(x, key, ino);
+}
+
+int dcache_change_two(struct exec *x, const struct dcache_key *keys, const ino_no_t *inos)
+{
+	/* sets are locked by ascending address */
+	u32 first = keys[0].len && keys[1].len && keys[1].set < keys[0].set;
 	int err = 0;
 
-	for (i = 0; i < n; i++)
-		known[i] = key_make(x, changes[i].dir, changes[i].name, &keys[i]);
-	/* sets are locked by ascending address */
-	first = n == 2 && known[0] && known[1] && keys[1].set < keys[0].set;
-	for (i = 0; i < n && !err; i++) {
-		k = i ^ first;
-		if (known[k])
-			err = lock_write(x, &keys[k].set->lock, RANK_DENTRY);
-	}
-	for (i = 0; i < n && !err; i++)
-		if (known[i])
-			err = way_put(x, &keys[i], changes[i].ino);
-	return err;
+	if (keys[first].len)
+		err = lock_write(x, &keys[first].set->lock, RANK_DENTRY);
+	if (!err)
+		err = dcache_change(x, &keys[!first], inos[!first]);
+	return err ? err : dcache_change(x, &keys[first], inos[first]);
 }

@@ -198,16 +198,27 @@ int dir_set_hint(struct exec *x, const struct dir_block *block, u32 offset)
 /* D4. */
 static int dir_changed(struct exec *x, struct inode *dir)
 {
-	struct ext4_inode *raw;
-	int err = inode_edit_times(x, dir, &raw);
+	struct ext4_inode *raw = inode_raw(x, dir);
+	int err = buf_edit(x, frame_of(x, dir->itable));
 
+	_Static_assert(offsetof(struct ext4_inode, i_mtime) ==
+				       offsetof(struct ext4_inode, i_ctime) + 4 &&
+			       offsetof(struct ext4_inode, i_mtime_extra) ==
+				       offsetof(struct ext4_inode, i_ctime_extra) + 4,
+		       "saved in pairs");
+	if (!err)
+		err = tx_save(x, &raw->i_ctime, 8);
 	if (!err)
 		err = tx_save(x, &raw->i_version, 4);
-	if (!err) {
-		raw->i_version++;
-		inode_touch(x, raw, INODE_MTIME | INODE_CTIME);
-	}
-	return err;
+	if (!err)
+		err = tx_save(x, &raw->i_ctime_extra, 8);
+	if (err)
+		return err;
+	inode_dirty_csum(x, dir);
+	atomic_store(&dir->unsynced, 1);
+	raw->i_version++;
+	inode_touch(x, raw, INODE_MTIME | INODE_CTIME);
+	return 0;
 }
 
 /* Bytes that the entry itself needs of its record. */
@@ -221,7 +232,7 @@ static int entry_put(struct exec *x, struct dir_block *block, u32 offset, struct
 		     ino_no_t ino, u32 mode)
 {
 	struct ext4_dirent *de = (struct ext4_dirent *)(block->data + offset);
-	u32 used = entry_used(de), need = EXT4_DIRENT_LEN(name.len), whole = de->rec_len;
+	u32 used = entry_used(de), need = EXT4_DIRENT_LEN(name.len), whole = de->rec_len, i;
 	void *p;
 	int err;
 
@@ -236,8 +247,11 @@ static int entry_put(struct exec *x, struct dir_block *block, u32 offset, struct
 	de->rec_len = (u16)(whole - used);
 	de->name_len = (u8)name.len;
 	de->file_type = dir_file_type(x, mode);
-	memcpy(de->name, name.s, name.len);
-	memset(de->name + name.len, 0, need - 8 - name.len);
+	/* names are short: not worth two calls */
+	for (i = 0; i < name.len; i++)
+		de->name[i] = name.s[i];
+	for (; i < need - 8; i++)
+		de->name[i] = 0;
 	return 0;
 }
 
@@ -339,12 +353,14 @@ static struct ext4_dirent *place_entry(const struct dir_place *place)
 	return (struct ext4_dirent *)(place->block.data + place->offset);
 }
 
-int dir_find(struct exec *x, struct inode *dir, struct fs_name name, ino_no_t *ino)
+int dir_find(struct exec *x, struct inode *dir, struct fs_name name, struct dcache_key *key,
+	     ino_no_t *ino)
 {
 	struct dir_place place;
 	int err;
 
-	if (dcache_find(x, dir, name, ino))
+	dcache_key(x, dir, name, key);
+	if (dcache_find(x, key, ino))
 		return *ino ? 0 : -MP_ENOENT;
 	err = place_find(x, dir, name, &place);
 	if (err && err != -MP_ENOENT)
@@ -357,7 +373,7 @@ int dir_find(struct exec *x, struct inode *dir, struct fs_name name, ino_no_t *i
 			return fs_corrupt(x, "directory entry names a reserved inode", dir->ino,
 					  *ino);
 	}
-	dcache_fill(x, dir, name, *ino);
+	dcache_fill(x, key, *ino);
 	return err;
 }
 

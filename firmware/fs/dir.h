@@ -10,8 +10,21 @@
 #include "fs/inode.h"
 
 /* ---- names in a directory */
-/* -ENOENT when the name is not there. Uses and fills the dentry cache. */
-int warn_unused dir_find(struct exec *x, struct inode *dir, struct fs_name name, ino_no_t *ino);
+/* A name made ready to be looked for in memory (dcache.c). */
+#define DCACHE_WORDS 13u
+struct dcache_key {
+	u32 parent;
+	u32 len; /* 0: too long to be remembered */
+	u32 words;
+	u32 tag;
+	u32 name[DCACHE_WORDS]; /* filled up with zeros to a word */
+	u32 way;                /* where it was found, or none */
+	struct dentry_set *set;
+};
+/* -ENOENT when the name is not there. Uses and fills the dentry cache. *key is for dcache_change().
+ */
+int warn_unused dir_find(struct exec *x, struct inode *dir, struct fs_name name,
+			 struct dcache_key *key, ino_no_t *ino);
 /* The name is known not to be there. -ENOSPC, -EUCLEAN. These three do not touch the dentry cache:
  * the operation calls dcache_change() as the last thing before its tx ends. */
 int warn_unused dir_insert(struct exec *x, struct inode *dir, struct fs_name name, ino_no_t ino,
@@ -30,19 +43,19 @@ int warn_unused dir_is_empty(struct exec *x, struct inode *dir);
 /* ---- names in memory (dcache.c) */
 /* At mount: the place of the names in memory. */
 int warn_unused dcache_carve(struct exec *x);
+void dcache_key(struct exec *x, const struct inode *dir, struct fs_name name,
+		struct dcache_key *key);
 /* What is remembered of a name: true if anything; *ino 0: it is known not to be there. */
-bool dcache_find(struct exec *x, struct inode *dir, struct fs_name name, ino_no_t *ino);
+bool dcache_find(struct exec *x, struct dcache_key *key, ino_no_t *ino);
 /* Remembers what a reader has just found (ino 0: nothing), at once and whatever becomes of its tx.
  */
-void dcache_fill(struct exec *x, struct inode *dir, struct fs_name name, ino_no_t ino);
-/* A change of names by the open tx: takes effect and is taken back together with it. Nothing of
- * rank below RANK_DENTRY can be locked afterwards. All names of one operation in one call. */
-struct dcache_change {
-	struct inode *dir;
-	struct fs_name name;
-	ino_no_t ino; /* 0: removed */
-};
-int warn_unused dcache_change(struct exec *x, const struct dcache_change *changes, u32 n);
+void dcache_fill(struct exec *x, struct dcache_key *key, ino_no_t ino);
+/* A change of a name by the open tx (ino 0: removed): takes effect and is taken back together with
+ * it. Nothing of rank below RANK_DENTRY can be locked afterwards: two names of one operation in one
+ * call. */
+int warn_unused dcache_change(struct exec *x, const struct dcache_key *key, ino_no_t ino);
+int warn_unused dcache_change_two(struct exec *x, const struct dcache_key *keys,
+				  const ino_no_t *inos);
 
 /* ---- blocks of directories, between dir*.c and htree.c */
 #define DIR_BAD_BLOCK UINT32_MAX

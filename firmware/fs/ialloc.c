@@ -35,7 +35,9 @@ static int group_take_inode(struct exec *x, u32 g, bool directory, struct inode_
 	if (err)
 		return err;
 	low = max_of(e.group->inode_hint, g ? 0 : fs->first_ino - 1);
-	index = bits_next_zero(e.map, low, end);
+	/* most often the hint is right */
+	index = low < end && !(e.map[low / 32] >> low % 32 & 1) ? low
+								: bits_next_zero(e.map, low, end);
 	if (index >= end) {
 		err = e.group->free_inodes
 			      ? fs_corrupt_maps(x, "inode bitmap is full, its descriptor says free",
@@ -57,7 +59,7 @@ static int group_take_inode(struct exec *x, u32 g, bool directory, struct inode_
 		err = tx_inflight(x, INFLIGHT_ALLOC_INODE, home->ino, directory);
 	if (err)
 		return group_end(x, &e, err == -MP_ENOSPC ? -MP_ENOMEM : err);
-	bits_set(e.map, index, 1);
+	e.map[index / 32] |= 1u << index % 32;
 	atomic_store(&e.group->free_inodes, e.group->free_inodes - 1);
 	atomic_store(&e.group->used_dirs, e.group->used_dirs + directory);
 	e.group->inode_hint = index + 1;

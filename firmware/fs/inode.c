@@ -331,8 +331,10 @@ static void inode_fill(struct exec *x, struct inode *inode, const struct ext4_in
 	raw->i_links_count = dir ? 2 : 1;
 	raw->i_generation = inode->generation;
 	raw->i_extra_isize = (u16)fs->want_extra_isize;
-	inode_touch(x, raw, INODE_ATIME | INODE_MTIME | INODE_CTIME);
+	/* want_extra_isize covers all of these */
 	inode_set_time(&raw->i_crtime, &raw->i_crtime_extra, x->now);
+	raw->i_atime = raw->i_mtime = raw->i_ctime = raw->i_crtime;
+	raw->i_atime_extra = raw->i_mtime_extra = raw->i_ctime_extra = raw->i_crtime_extra;
 	switch (mode & EXT4_S_IFMT) {
 	case EXT4_S_IFREG:
 	case EXT4_S_IFDIR:

@@ -122,6 +122,7 @@ out:
 int fs_lookup(struct exec *x, node_t node, struct fs_name name, struct fs_attr *out)
 {
 	struct inode *in[2] = {NULL, NULL};
+	struct dcache_key key;
 	u32 dots;
 	ino_no_t ino;
 	int err;
@@ -142,7 +143,7 @@ int fs_lookup(struct exec *x, node_t node, struct fs_name name, struct fs_attr *
 		inode_attr(x, in[0], out);
 		goto out;
 	}
-	err = dir_find(x, in[0], name, &ino);
+	err = dir_find(x, in[0], name, &key, &ino);
 	if (!err)
 		err = inode_get(x, ino, &in[1]);
 	if (!err)
@@ -158,7 +159,8 @@ out:
 /* ---- making */
 
 /* The directory, locked, in which the name is still free. */
-static int create_begin(struct exec *x, node_t node, struct fs_name name, struct inode **dir)
+static int create_begin(struct exec *x, node_t node, struct fs_name name, struct dcache_key *key,
+			struct inode **dir)
 {
 	ino_no_t ino;
 	int err;
@@ -166,22 +168,21 @@ static int create_begin(struct exec *x, node_t node, struct fs_name name, struct
 	err = dir_lock(x, node, true, dir);
 	if (err)
 		return err;
-	err = dir_find(x, *dir, name, &ino);
+	err = dir_find(x, *dir, name, key, &ino);
 	if (!err)
 		return -MP_EEXIST;
 	return err == -MP_ENOENT ? 0 : err;
 }
 
 /* Names the new inode. */
-static int create_end(struct exec *x, struct inode *dir, struct fs_name name, struct inode *inode,
-		      struct fs_attr *out)
+static int create_end(struct exec *x, struct inode *dir, struct fs_name name,
+		      const struct dcache_key *key, struct inode *inode, struct fs_attr *out)
 {
-	struct dcache_change change = {dir, name, inode->ino};
 	int err;
 
 	err = dir_insert(x, dir, name, inode->ino, inode_raw(x, inode)->i_mode);
 	if (!err)
-		err = dcache_change(x, &change, 1);
+		err = dcache_change(x, key, inode->ino);
 	if (!err)
 		inode_attr(x, inode, out);
 	return err;
@@ -198,6 +199,7 @@ int fs_mknod(struct exec *x, node_t node, struct fs_name name, u32 mode, u32 rde
 	     struct fs_attr *out)
 {
 	struct inode *in[2] = {NULL, NULL};
+	struct dcache_key key;
 	int err;
 
 	if (!(mode & EXT4_S_IFMT))
@@ -216,13 +218,13 @@ int fs_mknod(struct exec *x, node_t node, struct fs_name name, u32 mode, u32 rde
 	if (err)
 		return err;
 	tx_begin_change(x);
-	err = create_begin(x, node, name, &in[0]);
+	err = create_begin(x, node, name, &key, &in[0]);
 	if (!err)
 		err = inode_new(x, in[0], mode, rdev, &in[1]);
 	if (!err)
 		err = acl_inherit(x, in[0], in[1]);
 	if (!err)
-		err = create_end(x, in[0], name, in[1], out);
+		err = create_end(x, in[0], name, &key, in[1], out);
 	if (!err && open)
 		err = inode_opened(x, in[1]);
 	return op_end(x, err, in, 2);
@@ -238,13 +240,14 @@ static int mkdir_room(struct exec *x, struct inode *dir)
 int fs_mkdir(struct exec *x, node_t node, struct fs_name name, u32 mode, struct fs_attr *out)
 {
 	struct inode *in[2] = {NULL, NULL};
+	struct dcache_key key;
 	int err;
 
 	err = create_checks(x, name);
 	if (err)
 		return err;
 	tx_begin_change(x);
-	err = create_begin(x, node, name, &in[0]);
+	err = create_begin(x, node, name, &key, &in[0]);
 	if (!err)
 		err = mkdir_room(x, in[0]);
 	if (!err)
@@ -256,7 +259,7 @@ int fs_mkdir(struct exec *x, node_t node, struct fs_name name, u32 mode, struct 
 	if (!err)
 		err = inode_link_add(x, in[0], 1);
 	if (!err)
-		err = create_end(x, in[0], name, in[1], out);
+		err = create_end(x, in[0], name, &key, in[1], out);
 	if (!err)
 		inode_saw(x, in[1]);
 	return op_end(x, err, in, 2);
@@ -307,6 +310,7 @@ int fs_symlink(struct exec *x, node_t node, struct fs_name name, struct fs_name 
 	       struct fs_attr *out)
 {
 	struct inode *in[2] = {NULL, NULL};
+	struct dcache_key key;
 	int err;
 
 	err = create_checks(x, name);
@@ -319,13 +323,13 @@ int fs_symlink(struct exec *x, node_t node, struct fs_name name, struct fs_name 
 	if (memchr(target.s, 0, target.len))
 		return -MP_EINVAL;
 	tx_begin_change(x);
-	err = create_begin(x, node, name, &in[0]);
+	err = create_begin(x, node, name, &key, &in[0]);
 	if (!err)
 		err = inode_new(x, in[0], EXT4_S_IFLNK | 0777, 0, &in[1]);
 	if (!err)
 		err = symlink_write(x, in[1], target);
 	if (!err)
-		err = create_end(x, in[0], name, in[1], out);
+		err = create_end(x, in[0], name, &key, in[1], out);
 	return op_end(x, err, in, 2);
 }
 
@@ -344,6 +348,7 @@ static int link_checks(struct exec *x, const struct inode *inode)
 int fs_link(struct exec *x, node_t node, node_t dir, struct fs_name name, struct fs_attr *out)
 {
 	struct inode *in[2] = {NULL, NULL};
+	struct dcache_key key;
 	struct ext4_inode *raw;
 	int err;
 
@@ -351,7 +356,7 @@ int fs_link(struct exec *x, node_t node, node_t dir, struct fs_name name, struct
 	if (err)
 		return err;
 	tx_begin_change(x);
-	err = create_begin(x, dir, name, &in[0]);
+	err = create_begin(x, dir, name, &key, &in[0]);
 	if (!err)
 		err = inode_get_node(x, node, &in[1]);
 	if (!err && inode_type_dir(in[1]))
@@ -368,7 +373,7 @@ int fs_link(struct exec *x, node_t node, node_t dir, struct fs_name name, struct
 		err = inode_edit(x, in[1], &raw);
 	if (!err) {
 		inode_touch(x, raw, INODE_CTIME);
-		err = create_end(x, in[0], name, in[1], out);
+		err = create_end(x, in[0], name, &key, in[1], out);
 	}
 	return op_end(x, err, in, 2);
 }
@@ -405,7 +410,7 @@ int fs_tmpfile(struct exec *x, node_t node, u32 mode, struct fs_attr *out)
 
 /* The directory and what the name names, both locked for writing. */
 static int remove_begin(struct exec *x, node_t node, struct fs_name name, bool directory,
-			struct inode **in)
+			struct dcache_key *key, struct inode **in)
 {
 	ino_no_t ino;
 	int err;
@@ -413,7 +418,7 @@ static int remove_begin(struct exec *x, node_t node, struct fs_name name, bool d
 	err = dir_lock(x, node, true, &in[0]);
 	if (err)
 		return err;
-	err = dir_find(x, in[0], name, &ino);
+	err = dir_find(x, in[0], name, key, &ino);
 	if (err)
 		return err;
 	if (inode_raw(x, in[0])->i_flags & EXT4_FL_APPEND)
@@ -447,42 +452,44 @@ int name_lost(struct exec *x, struct inode *inode)
 	return err;
 }
 
-static int remove_end(struct exec *x, struct fs_name name, struct inode **in)
+static int remove_end(struct exec *x, struct fs_name name, const struct dcache_key *key,
+		      struct inode **in)
 {
-	struct dcache_change change = {in[0], name, 0};
 	int err;
 
 	err = dir_remove(x, in[0], name);
 	if (!err)
 		err = name_lost(x, in[1]);
-	return err ? err : dcache_change(x, &change, 1);
+	return err ? err : dcache_change(x, key, 0);
 }
 
 int fs_unlink(struct exec *x, node_t node, struct fs_name name)
 {
 	struct inode *in[2] = {NULL, NULL};
+	struct dcache_key key;
 	int err;
 
 	err = create_checks(x, name);
 	if (err)
 		return err;
 	tx_begin_change(x);
-	err = remove_begin(x, node, name, false, in);
+	err = remove_begin(x, node, name, false, &key, in);
 	if (!err)
-		err = remove_end(x, name, in);
+		err = remove_end(x, name, &key, in);
 	return op_end(x, err, in, 2);
 }
 
 int fs_rmdir(struct exec *x, node_t node, struct fs_name name)
 {
 	struct inode *in[2] = {NULL, NULL};
+	struct dcache_key key;
 	int err;
 
 	err = create_checks(x, name);
 	if (err)
 		return err;
 	tx_begin_change(x);
-	err = remove_begin(x, node, name, true, in);
+	err = remove_begin(x, node, name, true, &key, in);
 	if (!err) {
 		err = dir_is_empty(x, in[1]);
 		err = err > 0 ? 0 : err ? err : -MP_ENOTEMPTY;
@@ -490,7 +497,7 @@ int fs_rmdir(struct exec *x, node_t node, struct fs_name name)
 	if (!err)
 		err = inode_link_add(x, in[0], -1);
 	if (!err)
-		err = remove_end(x, name, in);
+		err = remove_end(x, name, &key, in);
 	return op_end(x, err, in, 2);
 }
 

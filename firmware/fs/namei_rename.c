@@ -10,6 +10,8 @@
  *  B3. The child through which one directory lies below the other (the trap) can neither be moved
  *      into it nor be replaced by it.
  */
+#include <string.h>
+
 #include "fs/dir.h"
 #include "fs/namei_priv.h"
 #include "platform/atomic.h"
@@ -22,6 +24,7 @@ enum { OLD, NEW, SRC, DST, INODES };
 struct rename {
 	struct inode *in[INODES]; /* pinned; NEW may be OLD, DST may be NULL */
 	struct fs_name name[2];
+	struct dcache_key key[2];
 	u32 flags;
 	/* B3: a child of OLD on the way to NEW, a child of NEW on the way to OLD; 0 none */
 	ino_no_t trap[2];
@@ -121,7 +124,7 @@ static int find_children(struct exec *x, struct rename *r)
 	ino_no_t ino;
 	int err;
 
-	err = dir_find(x, r->in[OLD], r->name[OLD], &ino);
+	err = dir_find(x, r->in[OLD], r->name[OLD], &r->key[OLD], &ino);
 	if (err)
 		return err;
 	if (ino == r->trap[OLD])
@@ -129,7 +132,7 @@ static int find_children(struct exec *x, struct rename *r)
 	err = inode_get(x, ino, &r->in[SRC]);
 	if (err)
 		return err;
-	err = dir_find(x, r->in[NEW], r->name[NEW], &ino);
+	err = dir_find(x, r->in[NEW], r->name[NEW], &r->key[NEW], &ino);
 	if (err && err != -MP_ENOENT)
 		return err;
 	if (err) {
@@ -217,10 +220,7 @@ static int move_dir(struct exec *x, struct inode *dir, struct inode *from, struc
 static int exchange(struct exec *x, struct rename *r)
 {
 	struct inode *src = r->in[SRC], *dst = r->in[DST];
-	struct dcache_change changes[2] = {
-		{r->in[OLD], r->name[OLD], dst->ino},
-		{r->in[NEW], r->name[NEW], src->ino},
-	};
+	const ino_no_t inos[2] = {[OLD] = dst->ino, [NEW] = src->ino};
 	int err;
 
 	err = dir_replace(x, r->in[NEW], r->name[NEW], src->ino, inode_raw(x, src)->i_mode);
@@ -234,16 +234,13 @@ static int exchange(struct exec *x, struct rename *r)
 		err = touch_child(x, src);
 	if (!err)
 		err = touch_child(x, dst);
-	return err ? err : dcache_change(x, changes, 2);
+	return err ? err : dcache_change_two(x, r->key, inos);
 }
 
 static int move(struct exec *x, struct rename *r)
 {
 	struct inode *src = r->in[SRC], *dst = r->in[DST];
-	struct dcache_change changes[2] = {
-		{r->in[OLD], r->name[OLD], 0},
-		{r->in[NEW], r->name[NEW], src->ino},
-	};
+	const ino_no_t inos[2] = {[OLD] = 0, [NEW] = src->ino};
 	u32 mode = inode_raw(x, src)->i_mode;
 	int err = 0;
 
@@ -262,13 +259,13 @@ static int move(struct exec *x, struct rename *r)
 		err = touch_child(x, src);
 	if (!err && dst)
 		err = name_lost(x, dst);
-	return err ? err : dcache_change(x, changes, 2);
+	return err ? err : dcache_change_two(x, r->key, inos);
 }
 
 int fs_rename(struct exec *x, node_t olddir, struct fs_name oldname, node_t newdir,
 	      struct fs_name newname, u32 flags)
 {
-	struct rename r = {.name = {oldname, newname}, .flags = flags};
+	struct rename r; /* not all of it is cleared: the keys are large */
 	int err;
 
 	if (flags & ~(FS_RENAME_NOREPLACE | FS_RENAME_EXCHANGE) ||
@@ -281,6 +278,12 @@ int fs_rename(struct exec *x, node_t olddir, struct fs_name oldname, node_t newd
 		err = name_check_change(newname);
 	if (err)
 		return err;
+	memset(r.in, 0, sizeof(r.in));
+	r.name[OLD] = oldname;
+	r.name[NEW] = newname;
+	r.flags = flags;
+	r.trap[OLD] = 0;
+	r.trap[NEW] = 0;
 	tx_begin_change(x);
 	err = inode_get_node(x, olddir, &r.in[OLD]);
 	if (!err)

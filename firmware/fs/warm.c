@@ -51,6 +51,7 @@ bool warm_getattr(struct exec *x, node_t node, struct fs_attr *out)
 bool warm_lookup(struct exec *x, node_t node, struct fs_name name, struct fs_attr *out, int *err)
 {
 	struct inode *dir, *child;
+	struct dcache_key key;
 	ino_no_t ino;
 
 	if (!name.len || (name.s[0] == '.' && name.len <= 2))
@@ -59,7 +60,8 @@ bool warm_lookup(struct exec *x, node_t node, struct fs_name name, struct fs_att
 	if (!dir || !inode_is_dir(inode_raw(x, dir)) || !inode_raw(x, dir)->i_links_count)
 		return false;
 	/* a name that is found was checked when it was put there */
-	if (!dcache_find(x, dir, name, &ino))
+	dcache_key(x, dir, name, &key);
+	if (!dcache_find(x, &key, &ino))
 		return false;
 	if (!ino) {
 		*err = -MP_ENOENT;

@@ -242,7 +242,7 @@ static __attribute__((noinline)) void edit_wait(struct exec *x, struct frame *f)
 }
 
 /* Sets the executor's bit, which slot->edited[] names already. */
-static void edit_take(struct exec *x, struct frame *f)
+static inline void edit_take(struct exec *x, struct frame *f)
 {
 	u32 seen = atomic_load(&f->editors);
 
@@ -256,7 +256,7 @@ static void edit_take(struct exec *x, struct frame *f)
 	frame_mark_dirty(x, f);
 }
 
-static void edit_release(struct exec *x, struct frame *f)
+static inline void edit_release(struct exec *x, struct frame *f)
 {
 	u32 seen = atomic_load(&f->editors), next;
 

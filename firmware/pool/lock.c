@@ -198,13 +198,26 @@ static inline int lock_take(struct exec *x, u32 *word, enum lock_mode mode, enum
 	return 0;
 }
 
-int lock_write(struct exec *x, u32 *word, enum lock_rank rank)
+/* The lock could not be had at once. */
+static __attribute__((noinline)) int lock_write_slow(struct exec *x, u32 *word, enum lock_rank rank)
 {
 	u32 i = lock_find(x->slot, exec_ref(x, word));
 
 	if (i)
 		return x->slot->held[i - 1] & HELD_READER ? -MP_EDEADLK : 0;
 	return lock_take(x, word, LOCK_MODE_WRITE, rank, 0);
+}
+
+int lock_write(struct exec *x, u32 *word, enum lock_rank rank)
+{
+	struct exec_slot *slot = x->slot;
+
+	/* a word that is 0 is not ours already: no need to look through what is held */
+	if (POOL_SHARED || slot->nheld == POOL_HELD || atomic_load(word))
+		return lock_write_slow(x, word, rank);
+	atomic_store(word, LOCK_WRITER | x->id);
+	lock_note(x, exec_ref(x, word), rank);
+	return 0;
 }
 
 int lock_read(struct exec *x, u32 *word, enum lock_rank rank)
@@ -241,6 +254,13 @@ bool lock_try_write(struct exec *x, u32 *word, enum lock_rank rank)
 
 void lock_mini(struct exec *x, u32 *word, enum lock_rank rank)
 {
+	struct exec_slot *slot = x->slot;
+
+	if (!POOL_SHARED && slot->nheld != POOL_HELD && !atomic_load(word)) {
+		atomic_store(word, LOCK_WRITER | x->id);
+		lock_note(x, exec_ref(x, word) | HELD_MINI, rank);
+		return;
+	}
 	if (lock_held(x, word) || lock_take(x, word, LOCK_MODE_WRITE, rank, HELD_MINI) != 0)
 		plat_panic(x->plat, "a mini's lock cannot be taken", __FILE__, __LINE__);
 }
