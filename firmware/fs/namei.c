@@ -119,7 +119,9 @@ out:
 	return err;
 }
 
-int fs_lookup(struct exec *x, node_t node, struct fs_name name, struct fs_attr *out)
+/* Apart, so that the soft core's cache holds the short way whole. */
+static __attribute__((noinline)) int lookup(struct exec *x, node_t node, struct fs_name name,
+					    struct fs_attr *out)
 {
 	struct inode *in[2] = {NULL, NULL};
 	struct dcache_key key;
@@ -127,8 +129,6 @@ int fs_lookup(struct exec *x, node_t node, struct fs_name name, struct fs_attr *
 	ino_no_t ino;
 	int err;
 
-	if (warm_lookup(x, node, name, out, &err))
-		return err;
 	err = name_check(name);
 	if (err)
 		return err;
@@ -154,6 +154,15 @@ int fs_lookup(struct exec *x, node_t node, struct fs_name name, struct fs_attr *
 	}
 out:
 	return op_end(x, err, in, 2);
+}
+
+int fs_lookup(struct exec *x, node_t node, struct fs_name name, struct fs_attr *out)
+{
+	int err;
+
+	if (warm_lookup(x, node, name, out, &err))
+		return err;
+	return lookup(x, node, name, out);
 }
 
 /* ---- making */
