@@ -5,11 +5,11 @@
  */
 #include "pool/tx.h"
 
-int __wrap_tx_save(struct exec *x, const void *p, u32 len);
+int __wrap_tx_save_range(struct exec *x, const void *p, u32 len);
 int __wrap_tx_save_few(struct exec *x, const void *p, u32 len);
 int __wrap_tx_save_word(struct exec *x, const void *p);
 
-int __wrap_tx_save(struct exec *x, const void *p, u32 len)
+int __wrap_tx_save_range(struct exec *x, const void *p, u32 len)
 {
 	(void)x, (void)p, (void)len;
 	return 0;
