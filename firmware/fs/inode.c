@@ -609,10 +609,25 @@ int fs_open(struct exec *x, node_t node, bool truncate, struct fs_attr *out)
 	return err;
 }
 
+/* A host that dies leaves handles: they say exactly which opens are counted. */
+static int handle_set(struct exec *x, node_t node)
+{
+	int err;
+
+	if (!POOL_SHARED || !x->handle)
+		return 0;
+	err = tx_save(x, x->handle, 8);
+	if (!err)
+		*x->handle = node;
+	return err;
+}
+
 int inode_opened(struct exec *x, struct inode *inode)
 {
 	int err = tx_save(x, &inode->opens, 4);
 
+	if (!err)
+		err = handle_set(x, inode_node(inode));
 	if (!err)
 		atomic_store(&inode->opens, inode->opens + 1);
 	return err;
@@ -632,6 +647,8 @@ int fs_release(struct exec *x, node_t node)
 		err = -MP_EBADF;
 	if (!err)
 		err = tx_save(x, &inode->opens, 4);
+	if (!err)
+		err = handle_set(x, 0);
 	if (!err)
 		atomic_store(&inode->opens, inode->opens - 1);
 	err = tx_end(x, err);

@@ -32,12 +32,14 @@ struct exec {
 	u32 seen; /* that host's bit where it will say what it forgets (fs_forget); else 0 */
 	struct cred cred;
 	struct plat_time now; /* time of the operation, read once at tx_begin */
-	u32 mini;             /* an open mini-transaction's mark + 1, or 0 */
-	u8 ranks[POOL_HELD];  /* of the locks in slot->held[] (debug) */
-	ref_t yielded;        /* debug: for this word it has yielded */
-	u32 yields;           /* debug: that many times */
-	u32 jitter;           /* debug: not 0: gives way to others at random steps */
-	u32 cut;              /* debug: dies at the cut-th step from now; 0: never */
+	u64 *handle; /* shared mode: in the pool, where an open writes its node and a release
+			writes 0, in the same tx as they count; NULL: nowhere */
+	u32 mini;    /* an open mini-transaction's mark + 1, or 0 */
+	u8 ranks[POOL_HELD]; /* of the locks in slot->held[] (debug) */
+	ref_t yielded;       /* debug: for this word it has yielded */
+	u32 yields;          /* debug: that many times */
+	u32 jitter;          /* debug: not 0: gives way to others at random steps */
+	u32 cut;             /* debug: dies at the cut-th step from now; 0: never */
 #ifndef MPDISK_SINGLE_HART
 	u32 nagain;
 	struct pin_again again[EXEC_AGAIN];

@@ -95,9 +95,10 @@ int fuse_open(struct fuse_call *c, bool directory)
 	err = session_reserve(c->x, c->session, &fh);
 	if (err)
 		return err;
+	session_note(c->x, c->session, fh);
 	err = fs_open(c->x, node, truncate, &attr);
 	if (err) {
-		(void)session_take(c->x, c->session, fh, 0);
+		session_give(c->x, c->session, fh);
 		return err;
 	}
 	session_bind(c->x, c->session, fh, node);
@@ -117,12 +118,16 @@ int fuse_release(struct fuse_call *c)
 {
 	const struct fuse_release_in *in = fuse_args(c, sizeof(*in));
 	const node_t node = fuse_node(c->in->nodeid);
+	int err;
 
 	if (!in)
 		return -MP_EINVAL;
 	if (!node || !session_take(c->x, c->session, in->fh, node))
 		return -MP_EBADF;
-	return fs_release(c->x, node);
+	session_note(c->x, c->session, in->fh);
+	err = fs_release(c->x, node);
+	session_give(c->x, c->session, in->fh);
+	return err;
 }
 
 int fuse_read(struct fuse_call *c)

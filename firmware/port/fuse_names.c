@@ -203,6 +203,7 @@ int fuse_create(struct fuse_call *c, bool unnamed)
 	if (err)
 		return err;
 	c->x->cred.umask = in->umask;
+	session_note(c->x, c->session, fh);
 	if (unnamed) {
 		err = fs_tmpfile(c->x, fuse_node(c->in->nodeid),
 				 (in->mode & ~S_IFMT_FUSE) | S_IFREG_FUSE, &attr);
@@ -212,7 +213,7 @@ int fuse_create(struct fuse_call *c, bool unnamed)
 			err = create_or_open(c, in, name, &attr);
 	}
 	if (err) {
-		(void)session_take(c->x, c->session, fh, 0);
+		session_give(c->x, c->session, fh);
 		return err;
 	}
 	session_bind(c->x, c->session, fh, attr.node);

@@ -90,11 +90,21 @@ int session_reserve(struct exec *x, struct session *s, u64 *fh)
 	}
 }
 
+void session_note(struct exec *x, struct session *s, u64 fh)
+{
+	if (POOL_SHARED) {
+		session_lock(x, s);
+		x->handle = &session_entry(x, s, (u32)fh - 1)->node;
+		session_unlock(s);
+	}
+}
+
 void session_bind(struct exec *x, struct session *s, u64 fh, node_t node)
 {
 	session_lock(x, s);
 	session_entry(x, s, (u32)fh - 1)->node = node;
 	session_unlock(s);
+	x->handle = NULL;
 }
 
 bool session_take(struct exec *x, struct session *s, u64 fh, node_t node)
@@ -107,16 +117,26 @@ bool session_take(struct exec *x, struct session *s, u64 fh, node_t node)
 	if (index < s->nused) {
 		open = session_entry(x, s, index);
 		mine = open->sequence == (u32)(fh >> 32) && open->node == node;
-		if (mine) {
-			open->node = 0;
+		if (mine)
 			open->sequence++; /* the same fh again is refused */
-			open->next = s->free;
-			s->free = index + 1;
-			s->nopen--;
-		}
 	}
 	session_unlock(s);
 	return mine;
+}
+
+void session_give(struct exec *x, struct session *s, u64 fh)
+{
+	const u32 index = (u32)fh - 1;
+	struct session_open *open;
+
+	x->handle = NULL;
+	session_lock(x, s);
+	open = session_entry(x, s, index);
+	open->node = 0;
+	open->next = s->free;
+	s->free = index + 1;
+	s->nopen--;
+	session_unlock(s);
 }
 
 void session_drop(struct exec *x, struct session *s)
@@ -129,7 +149,9 @@ void session_drop(struct exec *x, struct session *s)
 
 		if (!open->node)
 			continue;
+		x->handle = &open->node; /* should this end here, the next one goes on */
 		err = fs_release(x, open->node);
+		x->handle = NULL;
 		if (err)
 			plat_log(x->plat, PLAT_WARN, "host %u: release of a file failed: error %d",
 				 s->host, err);

@@ -38,12 +38,19 @@ void session_init(struct session *s, u32 host);
 /* Reserves a handle: 0, -ENFILE when SESSION_OPEN_MAX are in use, -ENOMEM. */
 int warn_unused session_reserve(struct exec *x, struct session *s, u64 *fh);
 
+/* The operation that opens, or releases, notes it in the handle (exec.h, handle): until
+ * session_bind() or session_give(). */
+void session_note(struct exec *x, struct session *s, u64 fh);
+
 /* Fills in the node that a reserved handle holds open. */
 void session_bind(struct exec *x, struct session *s, u64 fh, node_t node);
 
-/* Gives a handle back: its node, or 0 if fh is not a handle that is in use for `node`
- * (0: a reserved one that was not bound). */
+/* Whether fh is a handle that is in use for `node` (0: a reserved one that was not bound). If so,
+ * it is the caller's to release and to give back, and nobody else's. */
 bool session_take(struct exec *x, struct session *s, u64 fh, node_t node);
+
+/* Gives a handle back that was taken. */
+void session_give(struct exec *x, struct session *s, u64 fh);
 
 /* After the host's death, before its executors are recovered: the handles stay, for session_drop().
  */
