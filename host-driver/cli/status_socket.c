@@ -16,6 +16,9 @@
 
 #include "cli.h"
 
+#define BIND_TRIES 100
+#define BIND_WAIT_US 20000
+
 struct status_socket {
 	status_describe describe;
 	void *user;
@@ -57,12 +60,28 @@ static void *status_main(void *arg)
 	}
 }
 
+/* A mount that has just ended had the same device number: its daemon may still be closing. */
+static int bind_socket(int fd, unsigned int major, unsigned int minor)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int n = snprintf(address.sun_path + 1, sizeof(address.sun_path) - 1, STATUS_SOCKET_FORMAT,
+			 major, minor);
+	socklen_t len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)n);
+	int tries = BIND_TRIES;
+
+	while (bind(fd, (struct sockaddr *)&address, len) < 0) {
+		if (errno != EADDRINUSE || !--tries)
+			return -errno;
+		usleep(BIND_WAIT_US);
+	}
+	return listen(fd, 4) < 0 ? -errno : 0;
+}
+
 int status_socket_open(status_describe describe, void *user, unsigned int major, unsigned int minor,
 		       struct status_socket **out)
 {
 	struct status_socket *status = calloc(1, sizeof(*status));
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	int err, n;
+	int err;
 
 	if (!status)
 		return -ENOMEM;
@@ -70,15 +89,10 @@ int status_socket_open(status_describe describe, void *user, unsigned int major,
 	status->user = user;
 	status->stop_fd = eventfd(0, EFD_CLOEXEC);
 	status->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	n = snprintf(address.sun_path + 1, sizeof(address.sun_path) - 1, STATUS_SOCKET_FORMAT,
-		     major, minor);
-	if (status->stop_fd < 0 || status->fd < 0 ||
-	    bind(status->fd, (struct sockaddr *)&address,
-		 (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)n)) < 0 ||
-	    listen(status->fd, 4) < 0) {
-		err = -errno;
+	err = status->stop_fd < 0 || status->fd < 0 ? -errno
+						    : bind_socket(status->fd, major, minor);
+	if (err)
 		goto out;
-	}
 	err = -pthread_create(&status->thread, NULL, status_main, status);
 	if (err)
 		goto out;
