@@ -162,7 +162,7 @@ int dir_block_find(struct exec *x, struct inode *dir, struct dir_block *block, s
 	const struct ext4_dirent *de;
 	u8 last = (u8)name.s[name.len - 1];
 
-	for (offset = 0; offset < end; offset += de->rec_len) {
+	for (offset = 0; offset <= end - MIN_ENTRY; offset += de->rec_len) {
 		de = (const struct ext4_dirent *)(block->data + offset);
 		if (!may_pass(de, end - offset))
 			goto bad;
@@ -179,7 +179,8 @@ int dir_block_find(struct exec *x, struct inode *dir, struct dir_block *block, s
 		}
 		prev = offset;
 	}
-	return -MP_ENOENT;
+	if (offset == end)
+		return -MP_ENOENT;
 bad:
 	(void)dir_entry(x, dir, block, offset); /* says what is wrong */
 	return -MP_EUCLEAN;
@@ -262,7 +263,7 @@ static bool find_room(const struct dir_block *block, u32 end, u32 need, u32 *off
 	const struct ext4_dirent *de;
 	u32 at, used;
 
-	for (at = *offset; at < end; at += de->rec_len) {
+	for (at = *offset; at <= end - MIN_ENTRY; at += de->rec_len) {
 		de = (const struct ext4_dirent *)(block->data + at);
 		used = entry_used(de);
 		if (!may_pass(de, end - at) || used > de->rec_len)
