@@ -12,6 +12,7 @@
 #include "fs/super.h"
 #include "journal/log_read.h"
 #include "platform/errno.h"
+#include "platform/guard.h"
 
 #define MAP_BLOCKS 16u /* of the pool: 4096 runs */
 #define MAX_DEPTH 5u
@@ -21,14 +22,15 @@
 
 int scratch_take(struct exec *x, struct scratch *s, u32 blocks, ref_t *out)
 {
-	if (blocks > (s->end - s->next) / BLOCK_SIZE) {
+	if (blocks + GUARD_BLOCKS > (s->end - s->next) / BLOCK_SIZE) {
 		plat_log(x->plat, PLAT_ERR,
 			 "journal: no room to recover it: the pool has %u KiB and needs more",
 			 x->pool->size >> 10);
 		return -MP_ENOMEM;
 	}
 	*out = s->next;
-	s->next += blocks * BLOCK_SIZE;
+	s->next += (blocks + GUARD_BLOCKS) * BLOCK_SIZE;
+	plat_guard_close(exec_ptr(x, *out + blocks * BLOCK_SIZE), GUARD_BLOCKS * BLOCK_SIZE);
 	return 0;
 }
 

@@ -27,6 +27,7 @@
 #include "fs/super.h"
 #include "journal/log_read.h"
 #include "platform/errno.h"
+#include "platform/guard.h"
 
 #define IN_FLIGHT 8u
 #define MIN_TABLE 4u    /* blocks of the pool */
@@ -515,11 +516,11 @@ static int recover(struct exec *x, struct recovery *r, struct scratch *s, enum r
 	return 1;
 }
 
-int journal_recover(struct exec *x, ino_no_t ino, enum recovery_kind how, ref_t end, u32 *error)
+static int recover_in(struct exec *x, ino_no_t ino, enum recovery_kind how, struct scratch *s,
+		      u32 *error)
 {
-	struct scratch s = {(x->pool->hdr->carve + BLOCK_SIZE - 1) & ~(BLOCK_SIZE - 1), end};
 	struct recovery r = {.limit = fs_of(x)->blocks_count};
-	int err = log_open(x, ino, &s, &r.log);
+	int err = log_open(x, ino, s, &r.log);
 
 	if (err)
 		return err;
@@ -533,5 +534,15 @@ int journal_recover(struct exec *x, ino_no_t ino, enum recovery_kind how, ref_t 
 			 "mount: the journal needs recovery and the medium is read-only");
 		return -MP_EROFS;
 	}
-	return recover(x, &r, &s, how);
+	return recover(x, &r, s, how);
+}
+
+int journal_recover(struct exec *x, ino_no_t ino, enum recovery_kind how, ref_t end, u32 *error)
+{
+	ref_t start = (x->pool->hdr->carve + BLOCK_SIZE - 1) & ~(BLOCK_SIZE - 1);
+	struct scratch s = {start, end};
+	int err = recover_in(x, ino, how, &s, error);
+
+	plat_guard_open(exec_ptr(x, start), end - start);
+	return err;
 }

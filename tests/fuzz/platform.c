@@ -162,6 +162,11 @@ void plat_guard_close(const void *p, u32 len)
 		__asan_poison_memory_region(p, len);
 }
 
+void plat_guard_open(const void *p, u32 len)
+{
+	__asan_unpoison_memory_region(p, len);
+}
+
 void plat_guard_frame(const struct frame *f)
 {
 	u8 *p = world.pool.base + ((size_t)(f - world.pool.frames) << BLOCK_SHIFT);
