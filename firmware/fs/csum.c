@@ -290,7 +290,7 @@ static void seal_itable(struct exec *x, struct frame *f)
 {
 	const struct fs *fs = fs_of(x);
 	u8 *p = frame_data(x, f);
-	u32 mask = atomic_and(&f->csum, 0xFFFFu) >> 16;
+	u32 mask = frame_csum_mask(f);
 
 	for (u32 i = 0; mask; i++, mask >>= 1) {
 		struct ext4_inode *raw = (void *)(p + i * fs->inode_size);
@@ -303,6 +303,8 @@ static void seal_itable(struct exec *x, struct frame *f)
 		if (inode_sum_is_wide(x, raw))
 			raw->i_checksum_hi = (u16)(crc >> 16);
 	}
+	/* last: who seals may die, and another seals again */
+	(void)atomic_and(&f->csum, 0xFFFFu);
 }
 
 /*

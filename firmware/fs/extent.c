@@ -207,6 +207,7 @@ static void cache_put(struct inode *inode, const struct extent_map *m)
 int ext_uncache(struct exec *x, struct inode *inode)
 {
 	atomic_store(&inode->ext_len, 0);
+	inode_changed(x, inode);
 	return tx_save(x, &inode->ext_len, 4);
 }
 

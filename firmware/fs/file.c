@@ -162,37 +162,26 @@ int fs_lseek(struct exec *x, node_t node, u64 pos, u32 whence, u64 *out)
 }
 
 /* ---- syncing */
-static int flush_medium(struct exec *x)
-{
-	struct plat_io io = {.op = PLAT_FLUSH};
-
-	plat_io_submit(x->plat, &io);
-	return plat_io_wait(x->plat, &io);
-}
-
 int fs_fsync(struct exec *x, node_t node, bool data_only)
 {
 	struct inode *inode;
+	u32 tid = 0;
 	int err;
 
-	(void)data_only; /* size and extents are needed to find the data again */
 	err = inode_get_node(x, node, &inode);
 	if (err)
 		return err;
 	tx_begin(x);
 	err = inode_lock_read(x, inode);
-	if (!err)
+	if (!err) {
+		/* the entries of a directory are not found without its times' transaction */
+		data_only = data_only && !inode_is_dir(inode_raw(x, inode));
+		tid = atomic_load(data_only ? &inode->data_tid : &inode->sync_tid);
 		err = page_flush(x, inode, 0, ~0u);
-	err = tx_end(x, err);
-	if (!err && atomic_load(&inode->unsynced) && !fs_writable(x)) {
-		/* before: what changes meanwhile counts for the next time */
-		atomic_store(&inode->unsynced, 0);
-		err = cache_sync(x);
-		if (err)
-			atomic_store(&inode->unsynced, 1);
-	} else if (!err && !fs_writable(x)) {
-		err = flush_medium(x);
 	}
+	err = tx_end(x, err);
+	if (!err && fs_of(x)->mounted_rw)
+		err = journal_wait(x, tid);
 	inode_put(x, inode);
 	return err;
 }

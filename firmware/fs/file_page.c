@@ -83,6 +83,7 @@ int page_zero(struct exec *x, struct inode *inode, lblk_t index, u32 from, u32 t
 	if (err || !f)
 		return err;
 	plat_zero(x->plat, (u8 *)frame_data(x, f) + from, to - from);
+	journal_order(x, inode);
 	page_dirty(x, inode, f, block);
 	frame_unpin(x, f);
 	return 0;

@@ -38,6 +38,7 @@ struct wbatch {
 	u64 old_size;
 	struct fs_seg *segs;
 	u32 seg, off; /* where the batch's data begins: bytes into segs[seg] */
+	bool ordered; /* its pages are written before the transaction is committed */
 	struct wpage page[BATCH_PAGES];
 };
 
@@ -100,6 +101,7 @@ static int map_pages(struct exec *x, struct inode *inode, struct wbatch *b)
 			p->block_lo = (u32)(m.pblk + k);
 			p->block_hi = (u32)((m.pblk + k) >> 32) & 0xFFFFFFu;
 			p->fresh = fresh || m.unwritten || start >= b->old_size;
+			b->ordered |= fresh || m.unwritten;
 			p->flip = 0;
 			p->cached = 0;
 			p->frame = 0;
@@ -301,6 +303,7 @@ static int write_batch(struct exec *x, struct inode *inode, struct wbatch *b, u3
 	int err;
 
 	b->old_size = inode_size(inode_raw(x, inode));
+	b->ordered = b->pos + b->len > b->old_size;
 	b->npages = (u32)(((b->pos & (BLOCK_SIZE - 1)) + b->len + BLOCK_SIZE - 1) >> BLOCK_SHIFT);
 	if (b->npages > BATCH_PAGES)
 		cut(b, BATCH_PAGES);
@@ -319,6 +322,8 @@ static int write_batch(struct exec *x, struct inode *inode, struct wbatch *b, u3
 		unprepare(x, b);
 		return err;
 	}
+	if (b->ordered)
+		journal_order(x, inode);
 	put_pages(x, inode, b);
 	change_inode(x, raw, b->pos + b->len, flags);
 	return 0;

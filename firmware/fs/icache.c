@@ -303,7 +303,9 @@ static int slot_take(struct exec *x, ino_no_t ino, struct inode **out)
 	atomic_store(&inode->ino, ino);
 	atomic_store(&inode->state, INODE_LOADING);
 	inode->referenced = 1;
-	inode->unsynced = 1;
+	/* what the slot's last life knew is gone */
+	atomic_store(&inode->sync_tid, atomic_load(&journal_of(x)->running));
+	atomic_store(&inode->data_tid, atomic_load(&journal_of(x)->running));
 	err = hash_insert(x, inode);
 	if (!err)
 		atomic_store_release(&inode->pins, PIN_MINE(x));

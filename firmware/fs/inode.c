@@ -214,7 +214,7 @@ int inode_edit(struct exec *x, struct inode *inode, struct ext4_inode **out)
 	if (err)
 		return err;
 	inode_dirty_csum(x, inode);
-	atomic_store(&inode->unsynced, 1);
+	inode_changed(x, inode);
 	*out = raw;
 	return 0;
 }
@@ -236,7 +236,7 @@ int inode_edit_times(struct exec *x, struct inode *inode, struct ext4_inode **ou
 	if (err)
 		return err;
 	inode_dirty_csum(x, inode);
-	atomic_store(&inode->unsynced, 1);
+	atomic_store(&inode->sync_tid, x->slot->tid);
 	*out = raw;
 	return 0;
 }
@@ -245,6 +245,7 @@ int inode_edit_size(struct exec *x, struct inode *inode, struct ext4_inode **out
 {
 	int err = inode_edit_times(x, inode, out);
 
+	inode_changed(x, inode);
 	return err ? err : tx_save(x, &inode_raw(x, inode)->i_size_high, 4);
 }
 

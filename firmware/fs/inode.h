@@ -63,13 +63,15 @@ struct inode {             /* 192 bytes */
 	u32 ra_next;
 	u32 ra_window;
 	u32 referenced; /* atomic: used since the clock hand came by */
-	u32 unsynced;   /* atomic: metadata may have changed since the last fsync */
+	u32 sync_tid;   /* atomic: last transaction that may have changed its metadata */
 	u32 csum_seed;  /* atomic: crc32c seed of its structures; 0: not computed yet */
 	u32 type;       /* [immutable while pinned] EXT4_S_IFMT of its mode */
 	u32 nocaps;     /* [inode lock] it is known to have no file capabilities */
 	u32 seen; /* directories; atomic: a bit per host that looked it up and has not forgotten */
 	u32 held; /* atomic: 1: removed, and kept for the hosts that have seen it */
-	u32 reserved[11];
+	u32 data_tid;  /* atomic: as sync_tid, of what is needed to find the data again */
+	u32 order_tid; /* atomic: its pages are written before this transaction is committed */
+	u32 reserved[9];
 };
 _Static_assert(sizeof(struct inode) == 192, "struct inode");
 
@@ -141,6 +143,13 @@ static inline void inode_saw(const struct exec *x, struct inode *inode)
 {
 	if (inode->type == EXT4_S_IFDIR && !(atomic_load(&inode->seen) & x->seen))
 		atomic_or(&inode->seen, x->seen);
+}
+
+/* The open tx changes more of the inode, or of its extents, than times. */
+static inline void inode_changed(struct exec *x, struct inode *inode)
+{
+	atomic_store(&inode->sync_tid, x->slot->tid);
+	atomic_store(&inode->data_tid, x->slot->tid);
 }
 
 /* Size of links: changes i_links_count with ext4's dir_nlink rule; does not touch times. */

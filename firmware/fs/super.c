@@ -5,8 +5,9 @@
  *
  * Invariants
  *  S1. Nothing of the superblock is believed before super_check() has passed it.
- *  S2. While the filesystem is mounted read-write, the medium does not carry the VALID state: a
- *      crash is noticed by e2fsck and by the next mount.
+ *  S2. While the filesystem is mounted read-write, the medium says so: it needs recovery or,
+ *      without a journal, does not carry the VALID state. A crash is noticed by e2fsck and by the
+ *      next mount.
  *  S3. Backup superblocks and descriptors are never written.
  *
  * Typical sequence: pool_format, exec_join, fs_mount, operations, fs_unmount, exec_leave.
@@ -23,6 +24,7 @@
 #include "journal/journal.h"
 #include "journal/recover.h"
 #include "pool/tx.h"
+#include "pool/writer.h"
 
 #define BYTES_PER_INODE_SLOT 8192u
 #define BYTES_PER_DENTRY_SET 32768u
@@ -271,6 +273,8 @@ static int check_journal(struct exec *x)
 			 "mount: the journal is not empty (dirty): run e2fsck -f IMAGE");
 		err = -MP_EBUSY;
 	}
+	if (!err && fs_of(x)->read_only) /* nothing will be logged */
+		journal_of(x)->blocks = 0;
 	return err;
 }
 
@@ -316,26 +320,72 @@ static int super_edit(struct exec *x, struct ext4_super **sb)
 	return err ? err : super_save(x, sb);
 }
 
+/* The superblock's buffer, home, past the journal: for what tells whether that counts. Nobody else
+ * edits it. */
+static int super_write(struct exec *x)
+{
+	struct frame *f = frame_of(x, fs_of(x)->super_frame);
+	struct plat_io io = {.op = PLAT_WRITE, .count = 1, .block = 0, .ref = frame_ref(x, f)};
+	int err = csum_seal(x, f);
+
+	if (err)
+		return err;
+	plat_io_submit(x->plat, &io);
+	err = plat_io_wait(x->plat, &io);
+	atomic_add(&x->pool->hdr->nwritten, 1);
+	return err ? err : flush_medium(x);
+}
+
+static void super_written(struct exec *x, struct ext4_super *sb)
+{
+	struct plat_time now;
+
+	plat_now(x->plat, &now);
+	sb->s_wtime = (u32)now.sec;
+	sb->s_wtime_hi = (u8)(now.sec >> 32);
+}
+
+static bool has_journal(const struct exec *x)
+{
+	return fs_of(x)->feature_compat & EXT4_COMPAT_HAS_JOURNAL;
+}
+
+static u32 journal_features(const struct exec *x)
+{
+	u32 f = JBD2_INCOMPAT_REVOKE;
+
+	if (fs_of(x)->feature_incompat & EXT4_INCOMPAT_64BIT)
+		f |= JBD2_INCOMPAT_64BIT;
+	if (fs_has_csum(x))
+		f |= JBD2_INCOMPAT_CSUM_V3;
+	return f;
+}
+
 /* S2: from now on the medium says "in use". */
 static int mark_mounted(struct exec *x)
 {
 	struct ext4_super *sb;
 	int err;
 
+	journal_limits(x);
 	tx_begin_change(x);
 	err = super_edit(x, &sb);
 	if (!err) {
-		sb->s_state &= (u16)~EXT4_STATE_VALID;
-		/* the log is ended and stays so */
-		sb->s_feature_incompat &= ~EXT4_INCOMPAT_RECOVER;
+		if (has_journal(x))
+			sb->s_feature_incompat |= EXT4_INCOMPAT_RECOVER;
+		else
+			sb->s_state &= (u16)~EXT4_STATE_VALID;
 		sb->s_mnt_count++;
 		sb->s_mtime = (u32)x->now.sec;
 		sb->s_mtime_hi = (u8)(x->now.sec >> 32);
-		sb->s_wtime = sb->s_mtime;
-		sb->s_wtime_hi = sb->s_mtime_hi;
+		super_written(x, sb);
 	}
 	err = tx_end(x, err);
-	return err ? err : cache_sync(x);
+	if (!err)
+		err = super_write(x);
+	if (!err && has_journal(x))
+		err = journal_start(x, journal_features(x));
+	return err;
 }
 
 static int super_load(struct exec *x)
@@ -414,44 +464,50 @@ out:
 	return err;
 }
 
-/* The sums of the groups' counters and the time of writing, into the superblock. */
-static int put_totals(struct exec *x, bool closing)
+/* ---- what a commit asks of the superblock */
+void fs_commit_seal(struct exec *x, bool any)
 {
-	struct ext4_super *sb;
-	u32 errors = 0;
+	struct fs *fs = fs_of(x);
+	struct ext4_super *sb = fs_super(x);
+	u32 errors = atomic_load(&fs->error_count);
+	bool error = fs_error_pending(x);
 	u64 blocks, inodes;
-	int err;
 
-	tx_begin_change(x);
-	err = super_edit(x, &sb);
-	if (err)
-		goto out;
+	if (!any && !error)
+		return;
 	alloc_totals(x, &blocks, &inodes);
+	if (!error && sb->s_free_blocks_count_lo == (u32)blocks &&
+	    sb->s_free_inodes_count == (u32)inodes)
+		return;
+	journal_touch(x, frame_of(x, fs->super_frame));
 	sb->s_free_blocks_count_lo = (u32)blocks;
-	if (fs_of(x)->feature_incompat & EXT4_INCOMPAT_64BIT)
+	if (fs->feature_incompat & EXT4_INCOMPAT_64BIT)
 		sb->s_free_blocks_count_hi = (u32)(blocks >> 32);
 	sb->s_free_inodes_count = (u32)inodes;
-	sb->s_wtime = (u32)x->now.sec;
-	sb->s_wtime_hi = (u8)(x->now.sec >> 32);
-	errors = atomic_load(&fs_of(x)->error_count);
+	super_written(x, sb);
 	fs_error_fill(x, sb);
-	if (closing && fs_of(x)->was_valid && !(sb->s_state & EXT4_STATE_ERROR))
-		sb->s_state |= EXT4_STATE_VALID;
-out:
-	err = tx_end(x, err);
-	if (!err)
-		atomic_store(&fs_of(x)->errors_put, errors);
-	return err;
+	atomic_store(&fs->errors_put, errors);
+}
+
+void fs_commit_end(struct exec *x, u32 tid)
+{
+	(void)x;
+	(void)tid;
+}
+
+void fs_commit_abort(struct exec *x, int err)
+{
+	struct fs *fs = fs_of(x);
+
+	(void)err;
+	atomic_add(&fs->error_count, 1);
+	plat_log(x->plat, PLAT_ERR, "the filesystem is read-only from now on");
+	atomic_store(&fs->read_only, 1);
 }
 
 int fs_sync(struct exec *x)
 {
-	const struct fs *fs = fs_of(x);
-	int err = 0;
-
-	if (!atomic_load(&fs->read_only) || (fs->mounted_rw && fs_error_pending(x)))
-		err = put_totals(x, false);
-	return err ? err : cache_sync(x);
+	return fs_of(x)->mounted_rw ? cache_sync(x) : 0;
 }
 
 int fs_error_write(struct exec *x)
@@ -499,21 +555,40 @@ static void release_orphans(struct exec *x)
 	}
 }
 
+/* All is on the medium: says that it is clean. */
+static int mark_clean(struct exec *x)
+{
+	struct ext4_super *sb;
+	int err;
+
+	tx_begin_change(x);
+	err = super_edit(x, &sb);
+	if (!err) {
+		sb->s_feature_incompat &= ~EXT4_INCOMPAT_RECOVER;
+		if (fs_of(x)->was_valid && !(sb->s_state & EXT4_STATE_ERROR))
+			sb->s_state |= EXT4_STATE_VALID;
+		super_written(x, sb);
+	}
+	err = tx_end(x, err);
+	return err ? err : super_write(x);
+}
+
 int fs_unmount(struct exec *x)
 {
 	struct fs *fs = fs_of(x);
-	int err = 0, sync_err;
+	int err = 0;
 
 	fs_forget_all(x, ~0u);
 	if (!atomic_load(&fs->read_only))
 		release_orphans(x);
 	if (fs->mounted_rw) {
-		/* all else must be on the medium before it is called clean */
 		err = cache_sync(x);
-		sync_err = put_totals(x, !err);
-		err = err ? err : sync_err;
-		sync_err = cache_sync(x);
-		err = err ? err : sync_err;
+		journal_take(x);
+		if (!err)
+			err = journal_stop(x);
+		journal_drop(x);
+		if (!err)
+			err = mark_clean(x);
 	}
 	forget(x);
 	plat_log(x->plat, err ? PLAT_ERR : PLAT_INFO, "unmounted%s",

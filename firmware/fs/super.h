@@ -76,7 +76,7 @@ struct fs {
 	/* allocator, owner alloc.c */
 	u32 next_dir_group; /* atomic: where the next top-level directory goes */
 	u32 generation;     /* atomic: next inode generation */
-	u32 dirty_super;    /* atomic */
+	u32 error_state;    /* atomic: enum error_state, of what follows */
 	u32 was_valid;  /* the medium was clean when it was mounted: unmounting marks it so again */
 	u32 mounted_rw; /* the medium may be written to: also after an error, to say so */
 	u32 nheld;      /* atomic: directories that are removed and kept (inode.held) */

@@ -42,4 +42,7 @@
 #define MP_EMEDIUMTYPE 124
 #define MP_EOWNERDEAD 130
 
+/* Never leaves the core: the operation is to be run again (journal_retry). */
+#define MP_ERETRY 513
+
 #endif

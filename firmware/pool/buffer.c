@@ -34,6 +34,9 @@ static void buf_setup(struct frame *f, blkno_t block, struct csum_id id, u32 fla
 	frame_csum_set(f, id.kind, 0);
 	f->csum_owner = id.owner;
 	f->csum_seed = id.seed;
+	f->frozen = 0;
+	f->run_tid = 0;
+	f->log_tid = 0;
 	atomic_store(&f->editors, 0);
 	atomic_store_release(&f->flags, flags);
 }
@@ -213,6 +216,8 @@ int buf_new(struct exec *x, blkno_t block, struct csum_id id, struct frame **out
 			frame_unpin(x, f);
 		return err;
 	}
+	if (atomic_load(&f->flags) & FRAME_FORGOTTEN)
+		atomic_and(&f->flags, ~FRAME_FORGOTTEN);
 	frame_csum_set(f, id.kind, 0);
 	f->csum_owner = id.owner;
 	f->csum_seed = id.seed;
@@ -226,7 +231,29 @@ int buf_new(struct exec *x, blkno_t block, struct csum_id id, struct frame **out
 }
 
 /* ---- editing */
-static __attribute__((noinline)) void edit_wait(struct exec *x, struct frame *f)
+bool buf_seal_begin(struct exec *x, struct frame *f)
+{
+	u32 seen = 0;
+
+	atomic_store(&x->slot->sealing, frame_no(x, f));
+	exec_step(x);
+	if (atomic_cas(&f->editors, &seen, FRAME_SEALING))
+		return true;
+	atomic_store_release(&x->slot->sealing, 0);
+	return false;
+}
+
+void buf_seal_end(struct exec *x, struct frame *f)
+{
+	u32 old = atomic_and(&f->editors, ~(FRAME_SEALING | FRAME_EDIT_WAITERS));
+
+	if (old & FRAME_EDIT_WAITERS)
+		plat_wake(x->plat, &f->editors);
+	exec_step(x);
+	atomic_store_release(&x->slot->sealing, 0);
+}
+
+__attribute__((noinline)) void buf_seal_wait(struct exec *x, struct frame *f)
 {
 	u32 seen = atomic_load(&f->editors);
 
@@ -248,7 +275,7 @@ static inline void edit_take(struct exec *x, struct frame *f)
 
 	do {
 		if (seen & FRAME_SEALING) {
-			edit_wait(x, f);
+			buf_seal_wait(x, f);
 			seen = atomic_load(&f->editors);
 		}
 	} while ((seen & FRAME_SEALING) || !atomic_cas(&f->editors, &seen, seen | x->bit));
@@ -280,6 +307,12 @@ int buf_edit(struct exec *x, struct frame *f)
 		return 0;
 	if (n == POOL_EDITED)
 		return -MP_ENOSPC;
+	if (atomic_load_acquire(&f->run_tid) != slot->tid || !slot->tid) {
+		int err = journal_add(x, f);
+
+		if (err)
+			return err;
+	}
 	slot->edited[n] = frame_no(x, f);
 	atomic_store_release(&slot->nedited, n + 1);
 	exec_step(x);
@@ -292,6 +325,7 @@ void buf_touch_begin(struct exec *x, struct frame *f)
 {
 	atomic_store_release(&x->slot->touching, frame_no(x, f));
 	exec_step(x);
+	journal_touch(x, f);
 	if (!(atomic_load(&f->editors) & x->bit))
 		edit_take(x, f);
 	else
@@ -333,6 +367,11 @@ void buf_edits_end(struct exec *x)
 static void buf_forget_frame(struct exec *x, struct frame *f)
 {
 	debug_touch(x, f);
+	/* what a crash may bring back stays until the transaction that frees it is committed */
+	if (journal_forget(x, f)) {
+		frame_unpin(x, f);
+		return;
+	}
 	while (!frame_claim_dirty(x, f, 0)) {
 		u32 flags = atomic_load(&f->flags);
 

@@ -14,7 +14,8 @@
 /*
  * Hot minis: changes to chains and lists under their own lock, which wait for nothing and cannot
  * fail. On the single hart of the soft core nobody runs in between and the pool does not outlive
- * the core, so there they cost nothing. They may be inside another mini.
+ * the core, so there they cost nothing. They may be inside another mini. lock NULL: what changes
+ * is the executor's alone for the moment.
  */
 struct hot {
 	u32 *lock;
@@ -30,7 +31,8 @@ static inline void hot_begin(struct exec *x, struct hot *hot, u32 *lock, enum lo
 	(void)lock;
 	(void)rank;
 #else
-	lock_mini(x, lock, rank);
+	if (lock)
+		lock_mini(x, lock, rank);
 	hot->lock = lock;
 	hot->mark = x->slot->head;
 	hot->mini = x->mini;
@@ -60,7 +62,8 @@ static inline void hot_end(struct exec *x, struct hot *hot)
 	atomic_store_release(&x->slot->head, hot->mark);
 	x->mini = hot->mini;
 	exec_step(x);
-	lock_drop(x, hot->lock);
+	if (hot->lock)
+		lock_drop(x, hot->lock);
 #endif
 }
 
@@ -192,6 +195,12 @@ static inline void debug_end(struct exec *x)
 	(void)x;
 #endif
 }
+
+/* A moment in which nobody edits the buffer; false: somebody does, or has it like this. */
+bool buf_seal_begin(struct exec *x, struct frame *f);
+void buf_seal_end(struct exec *x, struct frame *f);
+/* Waits while somebody else has it so. */
+void buf_seal_wait(struct exec *x, struct frame *f);
 
 /* For a change that belongs to no tx: sealing a bitmap puts its sum into the descriptor. */
 void buf_touch_begin(struct exec *x, struct frame *f);

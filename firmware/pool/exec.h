@@ -34,6 +34,7 @@ struct exec {
 	struct plat_time now; /* time of the operation, read once at tx_begin */
 	u64 *handle; /* shared mode: in the pool, where an open writes its node and a release
 			writes 0, in the same tx as they count; NULL: nowhere */
+	u32 retry;   /* after -ERETRY: the tid whose commit it waits for */
 	u32 mini;    /* an open mini-transaction's mark + 1, or 0 */
 	u8 ranks[POOL_HELD]; /* of the locks in slot->held[] (debug) */
 	ref_t yielded;       /* debug: for this word it has yielded */

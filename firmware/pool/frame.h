@@ -5,12 +5,13 @@
  *
  * Invariants
  *  F1. A frame with pins is neither evicted nor reused.
- *  F2. A buffer that an open tx has edited (editors > 0) is not written to the medium.
- *      It is written from a sealed copy: a tx that edits it next does not wait for the medium.
+ *  F2. A buffer goes to the log, and from there home, only as a committed transaction has left it
+ *      (journal.h). It is written from a copy: a tx that edits it next does not wait for the
+ *      medium.
  *  F3. A dirty page knows its medium block: blocks are allocated before the data is put in the
  *      cache. It is written in place, and stays dirty if it changes meanwhile.
- *  F4. Checksums are verified when a buffer is read and made when it is written (csum.h), never
- *      between.
+ *  F4. Checksums are verified when a buffer is read and made when its transaction is committed
+ *      (csum.h), never between.
  *  F5. FRAME_UPTODATE is set only when the content is whole; who finds it clear waits on flags.
  *  F6. Block numbers are not reused while a frame of theirs is in the cache: page_drop() and
  *      buf_forget() come before the block is free, and wait for a write under way.
@@ -32,10 +33,11 @@ enum frame_kind { FRAME_FREE, FRAME_BUF, FRAME_PAGE, FRAME_ANON, FRAME_FIXED };
 #define FRAME_READING 0x08u
 #define FRAME_ERROR 0x10u /* the last write failed */
 
-#define FRAME_REF 0x20u      /* used since the clock hand passed */
-#define FRAME_WAITERS 0x40u  /* somebody waits on flags */
-#define FRAME_OLD 0x80u      /* dirty since before the flusher's last look */
-#define FRAME_CHECKED 0x100u /* the filesystem has checked the structure of what was read */
+#define FRAME_REF 0x20u        /* used since the clock hand passed */
+#define FRAME_WAITERS 0x40u    /* somebody waits on flags */
+#define FRAME_OLD 0x80u        /* dirty since before the flusher's last look */
+#define FRAME_FORGOTTEN 0x200u /* BUF: its block is freed in run_tid, which does not log it */
+#define FRAME_CHECKED 0x100u   /* the filesystem has checked the structure of what was read */
 
 /* The executor that reads or writes it: so that READING and WRITING do not outlive it. */
 #define FRAME_WORKER_SHIFT 24u
@@ -163,8 +165,8 @@ static inline void buf_put(struct exec *x, struct frame *f)
 {
 	frame_unpin(x, f);
 }
-/* Declares that the open tx edits the buffer: dirty, and not written before the tx ends.
- * Idempotent. */
+/* Declares that the open tx, which has joined a transaction (tx_begin_change), edits the buffer:
+ * dirty, and part of that transaction. Idempotent. -ERETRY: the transaction is full (journal.h). */
 int warn_unused buf_edit(struct exec *x, struct frame *f);
 /* buf_edit + tx_save of bytes [off, off+len); *out points at them, to be changed. */
 int warn_unused buf_save(struct exec *x, struct frame *f, u32 off, u32 len, void **out);
@@ -204,11 +206,12 @@ void page_forget_blocks(struct exec *x, blkno_t block, u32 count);
 int warn_unused page_flush(struct exec *x, struct inode *inode, lblk_t first, lblk_t last);
 
 /* ---- the whole cache */
-/* Writes every dirty page, then every dirty buffer (sealed), then flushes the medium. With no tx
- * open and no lock held: it waits for open transactions that have edited a buffer. */
+/* Everything that was done before is durable when it returns 0: writes every dirty page and commits
+ * the running transaction. With no tx open and no lock held: it waits for open transactions. */
 int warn_unused cache_sync(struct exec *x);
 /* One step of the background flusher: writes up to `max` dirty frames older than about 5 s, or any
- * when dirty frames exceed a quarter of the pool. Returns frames written or a negative errno. */
+ * when dirty frames exceed a quarter of the pool, and commits a transaction that is 5 s old. With
+ * no tx open. Returns frames written or a negative errno. */
 int cache_writeback(struct exec *x, u32 max);
 /* After cache_sync at unmount: forgets everything. */
 void cache_drop_all(struct exec *x);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Pages: file data, cached by inode and page index (frame.h). Writing them is in writeback.c. */
 #include "fs/inode.h"
+#include "journal/journal.h"
 #include "platform/errno.h"
 #include "pool/cache.h"
 
@@ -118,6 +119,8 @@ void page_dirty(struct exec *x, struct inode *inode, struct frame *f, blkno_t bl
 /* Takes a pinned page out of the cache. */
 static void page_detach(struct exec *x, struct frame *f)
 {
+	if (atomic_load(&f->flags) & FRAME_DIRTY)
+		journal_order_wait(x, atomic_load(&page_inode(x, f)->order_tid));
 	while (!frame_claim_dirty(x, f, 0)) {
 		u32 flags = atomic_load(&f->flags);
 
@@ -138,6 +141,8 @@ static void page_drop_one(struct exec *x, struct frame *f)
 void page_replace(struct exec *x, struct inode *inode, struct frame *old, struct frame *f,
 		  blkno_t block)
 {
+	if (atomic_load(&old->flags) & FRAME_DIRTY)
+		journal_order_wait(x, atomic_load(&inode->order_tid));
 	page_setup(x, inode, f, block, FRAME_UPTODATE);
 	atomic_store(&f->key_lo, old->key_lo);
 	atomic_store(&f->key_hi, old->key_hi);

@@ -59,7 +59,9 @@ struct pool_header {
 	ref_t journal;      /* [immutable] struct journal */
 	u32 gate;           /* [writeback_lock] tid that may be joined, 0: none now (journal.h) */
 	ref_t hosts;        /* [immutable] struct pool_hosts, of a pool in shared mode */
-	u32 reserved[5];
+	u32 nwritten; /* atomic: writes of the medium, and as many of them as a flush has covered */
+	u32 nflushed; /* atomic */
+	u32 reserved[3];
 };
 _Static_assert(sizeof(struct pool_header) == 128, "struct pool_header");
 

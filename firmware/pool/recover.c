@@ -66,7 +66,8 @@ static void recover_buffers(struct exec *as)
 	struct exec_slot *slot = as->slot;
 
 	if (slot->sealing && slot->sealing < as->pool->hdr->nframes) {
-		atomic_and(&frame_of(as, slot->sealing)->editors, ~FRAME_SEALING);
+		atomic_and(&frame_of(as, slot->sealing)->editors,
+			   ~(FRAME_SEALING | FRAME_EDIT_WAITERS));
 		plat_wake(as->plat, &frame_of(as, slot->sealing)->editors);
 	}
 	atomic_store_release(&slot->sealing, 0);

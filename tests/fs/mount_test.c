@@ -392,8 +392,32 @@ TEST(medium_says_in_use_until_unmount)
 	fixture_make(64, NULL, NULL);
 	x = fixture_mount();
 	read_at(1024, &sb, sizeof(sb));
-	CHECK(!(sb.s_state & EXT4_STATE_VALID));
+	CHECK(sb.s_feature_incompat & EXT4_INCOMPAT_RECOVER);
 	CHECK_EQ(sb.s_mnt_count, 1);
+	mk(x, FS_ROOT, "f");
+	CHECK_OK(fs_sync(x));
+	read_at(1024, &sb, sizeof(sb));
+	CHECK(sb.s_feature_incompat & EXT4_INCOMPAT_RECOVER);
+	fixture_crash();
+	expect(&broken, 0, NULL); /* as it is: the name is in the log only */
+	x = fixture_mount();
+	CHECK(look(x, FS_ROOT, "f"));
+	fixture_unmount_check();
+	read_at(1024, &sb, sizeof(sb));
+	CHECK(sb.s_state & EXT4_STATE_VALID);
+	CHECK(!(sb.s_feature_incompat & EXT4_INCOMPAT_RECOVER));
+}
+
+/* Without a journal only the state tells of a crash. */
+TEST(medium_without_a_journal_says_in_use_until_unmount)
+{
+	struct ext4_super sb;
+	struct exec *x;
+
+	fixture_make(64, "-O ^has_journal", NULL);
+	x = fixture_mount();
+	read_at(1024, &sb, sizeof(sb));
+	CHECK(!(sb.s_state & EXT4_STATE_VALID));
 	mk(x, FS_ROOT, "f");
 	CHECK_OK(fs_sync(x));
 	read_at(1024, &sb, sizeof(sb));

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A pool on a scratch medium, without a filesystem: this test program brings its own versions of
- * the three functions that the pool calls of the filesystem (inflight_settle, csum_verify,
- * csum_seal), made so that a test sees what they were called for.
+ * the functions that the pool and the journal call of the filesystem (inflight_settle, csum_verify,
+ * csum_seal, fs_commit_*), made so that a test sees what they were called for.
  */
 #ifndef MPDISK_TEST_POOL_ENV_H
 #define MPDISK_TEST_POOL_ENV_H
@@ -32,6 +32,7 @@ struct env {
 	struct exec x; /* the first executor */
 	struct env_shared *s;
 	ref_t shared;
+	u32 commits, aborts; /* of the journal */
 };
 
 extern struct env env;

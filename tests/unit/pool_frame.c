@@ -29,7 +29,7 @@ static void set_word(struct exec *x, blkno_t block, u32 value, struct csum_id id
 	struct frame *f;
 	void *p;
 
-	tx_begin(x);
+	tx_begin_change(x);
 	CHECK_OK(buf_read(x, block, id, &f));
 	CHECK_OK(buf_save(x, f, 0, 4, &p));
 	memcpy(p, &value, 4);
@@ -219,12 +219,16 @@ TEST(write_error_is_reported_and_the_data_stays)
 	CHECK_EQ(medium_word(3), 3);
 	CHECK_OK(cache_sync(x));
 	CHECK_EQ(medium_word(3), 33);
+	CHECK_OK(cache_sync(x));
+	set_word(x, 3, 34, plain);
 	plat_posix_fail(env.plat, PLAT_FLUSH, 1, 1);
 	CHECK_EQ(cache_sync(x), -MP_EIO);
+	CHECK_OK(cache_sync(x));
+	CHECK_EQ(medium_word(3), 34);
 	env_check(0);
 }
 
-TEST(broken_medium_is_enomem_soon_and_mends)
+TEST(broken_medium_is_eio_soon_and_mends)
 {
 	struct exec *x = &env.x;
 	struct frame *f;
@@ -235,19 +239,21 @@ TEST(broken_medium_is_enomem_soon_and_mends)
 	plat_posix_log_level(env.plat, PLAT_ERR - 1);
 	plat_posix_fail(env.plat, PLAT_WRITE, 1, ~0ull);
 	while (!err && n < BLOCKS) {
-		tx_begin(x);
+		tx_begin_change(x);
 		err = buf_read(x, n, plain, &f);
 		if (!err) {
 			void *p;
 
-			CHECK_OK(buf_save(x, f, 0, 4, &p));
-			*(u32 *)p = n + 70000;
+			err = buf_save(x, f, 0, 4, &p);
+			if (!err)
+				*(u32 *)p = n++ + 70000;
 			buf_put(x, f);
-			n++;
 		}
 		(void)!tx_end(x, err);
 	}
-	CHECK_EQ(err, -MP_ENOMEM);
+	CHECK_EQ(err, -MP_ERETRY); /* no transaction takes more, */
+	CHECK(!journal_again(x, &err));
+	CHECK_EQ(err, -MP_EIO); /* and this is why */
 	CHECK_EQ(env.pool.hdr->ndirty, n);
 	plat_posix_fail(env.plat, PLAT_WRITE, 0, 0);
 	CHECK_OK(cache_sync(x));
@@ -264,7 +270,7 @@ TEST(new_buffer_is_zero_and_forgotten_ones_are_not_written)
 	env_make(8, 64);
 	buf_put(x, buf(x, 20)); /* a former life */
 	for (u32 block = 20; block < 22; block++) {
-		tx_begin(x);
+		tx_begin_change(x);
 		CHECK_OK(buf_new(x, block, summed, &f));
 		CHECK_EQ(first_word(x, f), 0);
 		buf_put(x, f);
@@ -393,24 +399,41 @@ TEST(dirty_pages_of_many_inodes_survive_pressure)
 	env_check(0);
 }
 
+static void dirty_page(struct exec *x, u32 block, u32 value)
+{
+	struct inode *inode = &env.s->inode[block % 4];
+	struct frame *f = page(x, inode, block / 4, value, block);
+
+	*(u32 *)frame_data(x, f) = value;
+	page_dirty(x, inode, f, block);
+	frame_unpin(x, f);
+}
+
 TEST(flusher_writes_old_frames_and_all_when_many_are_dirty)
 {
 	struct exec *x = &env.x;
 	u32 n;
 
 	env_make(8, BLOCKS);
-	set_word(x, 1, 11, plain);
+	dirty_page(x, 1, 11);
 	env.pool.hdr->age_ms = (u32)plat_ms(env.plat) - 6000;
 	CHECK_EQ(cache_writeback(x, 100), 0); /* just marked old */
 	CHECK_EQ(cache_writeback(x, 100), 1);
 	CHECK_EQ(medium_word(1), 11);
+	set_word(x, 2, 22, plain);
+	CHECK_EQ(cache_writeback(x, 100), 0);
+	journal_of(x)->opened_ms -= 6000;
+	CHECK_EQ(cache_writeback(x, 100), 1); /* committed */
+	CHECK_EQ(medium_word(2), 22);
 	n = env.pool.hdr->nframes / 4 + 10;
 	for (u32 i = 0; i < n; i++)
-		set_word(x, i, i + 50, plain);
+		dirty_page(x, i, i + 50);
 	CHECK(cache_writeback(x, 32) >= 32);
 	while (cache_writeback(x, 32) > 0)
 		;
 	CHECK(env.pool.hdr->ndirty <= env.pool.hdr->nframes / 4);
+	for (u32 i = 0; i < 4; i++)
+		page_drop(x, &env.s->inode[i], 0, ~0u);
 	env_check(0);
 }
 
@@ -434,7 +457,7 @@ TEST(open_tx_keeps_its_buffers_from_the_medium)
 	void *p;
 
 	env_make(8, 64);
-	tx_begin(x);
+	tx_begin_change(x);
 	f = buf(x, 6);
 	CHECK_OK(buf_save(x, f, 0, 4, &p));
 	*(u32 *)p = 666;
@@ -468,7 +491,7 @@ static void *mixer(void *arg)
 		what = seed >> 24;
 		block = (seed >> 8) % HOT;
 		if (what < 100) {
-			tx_begin(&x);
+			tx_begin_change(&x);
 			CHECK_OK(lock_write(&x, &s->cell[block], RANK_INODE));
 			CHECK_OK(buf_read(&x, block, summed, &f));
 			CHECK_OK(buf_save(&x, f, 0, 4, &p));
@@ -545,6 +568,7 @@ static void frame_work(struct exec *x, void *arg)
 	page_drop(x, inode, 500, 500);
 	set_word(x, 40, 40, plain);
 	CHECK(cache_writeback(x, 4) >= 0);
+	CHECK_OK(cache_sync(x));
 	f = page_find(x, inode, 1);
 	if (f)
 		frame_unpin(x, f);
@@ -577,6 +601,7 @@ TEST(death_at_every_step_leaves_whole_lists)
 		frame_unpin(x, page(x, &env.s->inode[2], i, 1, 0));
 	for (n = 1; env_cut(frame_work, NULL, n, &id); n++) {
 		CHECK_OK(exec_recover(x, id));
+		CHECK_OK(cache_sync(x)); /* no copies for a commit that it has left */
 		pins_forget();
 		for (fno_t i = 0; i < env.pool.hdr->nframes; i++)
 			if (env.pool.frames[i].kind == FRAME_ANON)

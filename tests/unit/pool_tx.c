@@ -16,7 +16,7 @@ TEST(abort_restores_every_byte)
 	env_make(8, 16);
 	for (u32 i = 0; i < ENV_CELLS; i++)
 		env.s->cell[i] = i;
-	tx_begin(x);
+	tx_begin_change(x);
 	CHECK_OK(tx_save(x, &env.s->cell[10], 40));
 	memset(&env.s->cell[10], 1, 40);
 	CHECK_OK(tx_save(x, (u8 *)&env.s->cell[30] + 1, 7)); /* odd place and length */
@@ -35,13 +35,13 @@ TEST(commit_keeps_every_byte)
 	struct exec *x = &env.x;
 
 	env_make(8, 16);
-	tx_begin(x);
+	tx_begin_change(x);
 	CHECK_OK(tx_save(x, &env.s->cell[10], 4));
 	env.s->cell[10] = 5;
 	CHECK_EQ(tx_end(x, 0), 0);
 	CHECK_EQ(env.s->cell[10], 5);
 	CHECK_EQ(x->slot->head, 0);
-	tx_begin(x);
+	tx_begin_change(x);
 	CHECK_OK(tx_save(x, &env.s->cell[10], 4));
 	env.s->cell[10] = 6;
 	CHECK_EQ(tx_end(x, -MP_EIO), -MP_EIO);
@@ -54,7 +54,7 @@ TEST(mini_commit_survives_outer_abort)
 	u32 mark;
 
 	env_make(8, 16);
-	tx_begin(x);
+	tx_begin_change(x);
 	CHECK_OK(tx_save(x, &env.s->cell[0], 4));
 	env.s->cell[0] = 1;
 	mark = tx_mini_begin(x);
@@ -85,7 +85,7 @@ TEST(change_without_save_is_noticed)
 			u8 *p;
 
 			(void)!freopen("/dev/null", "w", stderr);
-			tx_begin(&env.x);
+			tx_begin_change(&env.x);
 			CHECK_OK(buf_read(&env.x, 3, plain, &f));
 			CHECK_OK(buf_save(&env.x, f, 64, 16, (void **)&p));
 			p[honest ? 15 : 16] ^= 1;
@@ -104,7 +104,7 @@ TEST(full_log_is_an_error_and_abort_still_works)
 	u32 i;
 
 	env_make(8, 16);
-	tx_begin(x);
+	tx_begin_change(x);
 	for (i = 0; tx_save(x, &env.s->cell[i % 500 * 2], 4) == 0; i++)
 		env.s->cell[i % 500 * 2] = i + 1;
 	CHECK(i > 1000);
@@ -118,7 +118,7 @@ TEST(restart_commits_and_keeps_locks)
 	struct exec *x = &env.x;
 
 	env_make(8, 16);
-	tx_begin(x);
+	tx_begin_change(x);
 	CHECK_OK(lock_write(x, &env.s->lock[0], RANK_INODE));
 	CHECK_OK(tx_save(x, &env.s->cell[0], 4));
 	env.s->cell[0] = 1;
@@ -138,7 +138,7 @@ TEST(inflight_is_settled_by_how_the_tx_ends)
 
 	env_make(8, 16);
 	for (u32 commit = 0; commit < 2; commit++) {
-		tx_begin(x);
+		tx_begin_change(x);
 		CHECK_OK(tx_save(x, &env.s->cell[0], 4));
 		CHECK_OK(tx_inflight(x, INFLIGHT_FREE_BLOCKS, 1, 100));
 		mark = tx_mini_begin(x);
@@ -163,7 +163,7 @@ TEST(inflight_full_is_an_error)
 	u32 n = 0;
 
 	env_make(8, 16);
-	tx_begin(x);
+	tx_begin_change(x);
 	while (tx_inflight(x, INFLIGHT_FREE_BLOCKS, 1, 1) == 0)
 		n++;
 	CHECK_EQ(n, POOL_INFLIGHT);
@@ -183,7 +183,7 @@ static void operation(struct exec *x, void *arg)
 	void *p;
 	u32 mark;
 
-	tx_begin(x);
+	tx_begin_change(x);
 	CHECK_OK(lock_read(x, &s->lock[0], RANK_INODE));
 	CHECK_OK(lock_write(x, &s->lock[1], RANK_INODE));
 	CHECK_OK(tx_save(x, &s->cell[0], 8));

@@ -242,7 +242,7 @@ static void bench_pool(struct exec *x)
 	MEASURE("pool: cached buffer", 64, OK(buf_read(x, 0, id, &f)); buf_put(x, f));
 	MEASURE("pool: empty tx", 64, tx_begin(x); tx_commit(x));
 	MEASURE("pool: frame", 64, OK(frame_alloc(x, &f)); frame_unpin(x, f));
-	MEASURE("pool: tx, 256 bytes", 64, tx_begin(x); OK(buf_read(x, 0, id, &f));
+	MEASURE("pool: tx, 256 bytes", 64, tx_begin_change(x); OK(buf_read(x, 0, id, &f));
 		OK(buf_save(x, f, 512, 256, &p)); buf_put(x, f); tx_commit(x));
 	tx_begin(x);
 	MEASURE("pool: read lock", 64, OK(lock_read(x, word, RANK_RENAME)); lock_release_all(x));

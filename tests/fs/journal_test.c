@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The running journal: what a commit leaves on the medium is recovered by others. A copy of the
+ * image taken between two operations is what a power cut leaves there. e2fsck replays the log and
+ * checks the rest; Linux's ext4 replays it when it mounts.
+ */
+#define _GNU_SOURCE
+#include "journal/journal.h"
+#include "tests/fs/file_util.h"
+#include "tests/fs/names_util.h"
+
+#define SH "set -e; PATH=$PATH:/sbin:/usr/sbin; i='%%s'; "
+
+/* Runs a command in which $i is the image; it must succeed. */
+static void sh(const char *command)
+{
+	char line[3000], out[4096];
+
+	snprintf(line, sizeof(line), SH "{ %s; } 2>&1", command);
+	/* the first %s is the image's, by fixture_run() */
+	if (fixture_run(out, sizeof(out), line))
+		test_fail(__FILE__, __LINE__, "%s: %s", command, out);
+}
+
+/* The image as it is now, in $i.crash. */
+static void snapshot(void)
+{
+	sh("cp --sparse=always $i $i.crash");
+}
+
+/* e2fsck replays the log of the copy and finds nothing else. replays: there is one. */
+static void recover(bool replays)
+{
+	if (replays)
+		sh("dumpe2fs -h $i.crash | grep -q needs_recovery");
+	/* -E journal_only replays and does not repair */
+	sh("e2fsck -fy -E journal_only $i.crash >$i.log; grep -qi 'recovering journal' $i.log; "
+	   "rm $i.log; e2fsck -fn $i.crash");
+}
+
+static void crash_end(void)
+{
+	sh("rm -f $i.crash $i.log");
+}
+
+/* A file of that name is in the copy. */
+static bool has(const char *name)
+{
+	char command[400], out[400];
+
+	snprintf(command, sizeof(command), PATH "debugfs -R 'stat %s' '%%s'.crash 2>&1", name);
+	CHECK_OK(fixture_run(out, sizeof(out), command));
+	return !strstr(out, "not found");
+}
+
+static void mk_some(struct exec *x, const char *prefix, u32 n)
+{
+	char name[40];
+
+	for (u32 i = 0; i < n; i++) {
+		snprintf(name, sizeof(name), "%s%u", prefix, i);
+		mk(x, FS_ROOT, name);
+	}
+}
+
+TEST(committed_changes_are_recovered_by_e2fsck_and_others_are_not_there)
+{
+	struct exec *x;
+
+	fixture_make(64, NULL, NULL);
+	x = fixture_mount();
+	mk_some(x, "a", 100);
+	CHECK_OK(fs_sync(x));
+	mk_some(x, "b", 100); /* not committed */
+	snapshot();
+	recover(true);
+	CHECK(has("/a0") && has("/a99"));
+	CHECK(!has("/b0") && !has("/b99"));
+	fixture_unmount_check();
+	sh("cp --sparse=always $i $i.crash");
+	CHECK(has("/b99"));
+	crash_end();
+}
+
+TEST(nothing_is_written_home_by_a_commit)
+{
+	struct exec *x;
+
+	fixture_make(64, NULL, NULL);
+	x = fixture_mount();
+	mk_some(x, "a", 10);
+	CHECK_OK(fs_sync(x));
+	snapshot();
+	/* without its log, there is nothing */
+	sh("debugfs -w -R 'feature ^needs_recovery' $i.crash");
+	CHECK(!has("/a0"));
+	fixture_unmount_check();
+	crash_end();
+}
+
+TEST(commit_of_nothing_writes_nothing)
+{
+	struct plat_posix_counts a, b;
+	struct exec *x;
+
+	fixture_make(64, NULL, NULL);
+	x = fixture_mount();
+	mk_some(x, "a", 10);
+	CHECK_OK(fs_sync(x));
+	plat_posix_counts(fixture_plat(), &a);
+	for (u32 i = 0; i < 5; i++)
+		CHECK_OK(fs_sync(x));
+	CHECK(look(x, FS_ROOT, "a3"));
+	CHECK_OK(fs_sync(x));
+	plat_posix_counts(fixture_plat(), &b);
+	CHECK_EQ(b.writes, a.writes);
+	CHECK_EQ(b.flushes, a.flushes);
+	fixture_unmount_check();
+}
+
+TEST(linux_mounts_what_a_crash_leaves)
+{
+	struct exec *x;
+	node_t d, f;
+
+	fixture_make(64, NULL, NULL);
+	x = fixture_mount();
+	d = mkd(x, FS_ROOT, "d");
+	for (u32 i = 0; i < 300; i++) {
+		char name[200];
+
+		snprintf(name, sizeof(name), "a-long-name-so-that-the-directory-has-an-index-%u",
+			 i);
+		mk(x, d, name);
+	}
+	f = util_create(x, "f");
+	util_write_pattern(x, f, 7, 0, 300000);
+	CHECK_OK(fs_fsync(x, f, false));
+	mk_some(x, "later", 10);
+	snapshot();
+	sh("m=$(mktemp -d); mount -o loop $i.crash $m; test $(ls $m/d | wc -l) = 300; "
+	   "test $(stat -c %s $m/f) = 300000; cp $m/f $i.log; test ! -e $m/later0; "
+	   ": > $m/by-linux; umount $m; rmdir $m; e2fsck -fn $i.crash");
+	{
+		char path[300];
+		u8 *got = malloc(300000);
+		FILE *file;
+
+		snprintf(path, sizeof(path), "%s.log", fixture_image());
+		file = fopen(path, "rb");
+		CHECK(file);
+		CHECK_EQ(fread(got, 1, 300000, file), 300000);
+		fclose(file);
+		for (u32 i = 0; i < 300000; i++)
+			CHECK_EQ(got[i], util_byte(7, i));
+		free(got);
+	}
+	fixture_unmount_check();
+	crash_end();
+}
+
+/* More than the log holds several times over, with crashes at any time. */
+TEST_TIMED(log_wraps_and_every_crash_is_recovered, 300)
+{
+	struct util_rng rng = {test_seed()};
+	struct exec *x;
+	u32 n = 0;
+
+	fixture_make(64, NULL, NULL);
+	x = fixture_mount();
+	for (u32 round = 0; round < 400; round++) {
+		char name[40];
+
+		for (u32 i = 0; i < 12; i++) {
+			snprintf(name, sizeof(name), "x%u", util_rand(&rng, 200));
+			if (look(x, FS_ROOT, name))
+				CHECK_OK(util_unlink(x, name));
+			else
+				util_write_pattern(x, util_create(x, name), round + 1, 0,
+						   1 + util_rand(&rng, 30000));
+		}
+		if (util_rand(&rng, 3))
+			CHECK_OK(fs_sync(x));
+		if (util_rand(&rng, 40))
+			continue;
+		snapshot();
+		recover(true);
+		n++;
+	}
+	CHECK(n);
+	CHECK(journal_of(x)->sequence > 200);
+	fixture_unmount_check();
+	crash_end();
+}
+
+TEST(other_features_log_too)
+{
+	static const char *const options[] = {"-O ^metadata_csum", "-O ^64bit",
+					      "-O ^64bit,^metadata_csum", "-O metadata_csum_seed",
+					      "-J size=8"};
+	char command[400];
+
+	fixture_make(64, NULL, NULL);
+	for (u32 i = 0; i < array_size(options); i++) {
+		struct exec *x;
+
+		snprintf(command, sizeof(command), "mke2fs -q -F -t ext4 -b 4096 %s $i",
+			 options[i]);
+		sh(command);
+		x = fixture_mount();
+		for (u32 k = 0; k < 20; k++) {
+			char prefix[20];
+
+			snprintf(prefix, sizeof(prefix), "a%u.", k);
+			mk_some(x, prefix, 30);
+			CHECK_OK(fs_sync(x));
+		}
+		mk_some(x, "b", 30);
+		snapshot();
+		recover(true);
+		CHECK(has("/a19.29") && !has("/b0"));
+		fixture_unmount_check();
+	}
+	crash_end();
+}
+
+TEST(block_that_begins_like_a_log_block_is_escaped)
+{
+	char target[2000], command[300], out[4000];
+	struct fs_attr attr;
+	struct exec *x;
+
+	fixture_make(64, NULL, NULL);
+	x = fixture_mount();
+	memset(target, 'z', sizeof(target));
+	memcpy(target, "\xC0\x3B\x39\x98", 4);
+	CHECK_OK(fs_symlink(x, FS_ROOT, nm("link"), (struct fs_name){target, sizeof(target)},
+			    &attr));
+	CHECK_OK(fs_sync(x));
+	snapshot();
+	recover(true);
+	snprintf(command, sizeof(command), PATH "debugfs -R 'cat /link' '%%s'.crash 2>/dev/null");
+	CHECK_OK(fixture_run(out, sizeof(out), command));
+	CHECK(!memcmp(out, target, sizeof(target)));
+	fixture_unmount_check();
+	crash_end();
+}
+
+TEST(unmounted_image_has_an_empty_log)
+{
+	struct exec *x;
+
+	fixture_make(64, NULL, NULL);
+	x = fixture_mount();
+	mk_some(x, "a", 10);
+	fixture_unmount_check();
+	sh("dumpe2fs -h $i >$i.log; ! grep -q needs_recovery $i.log; "
+	   "grep -q 'Journal start: *0$' $i.log; grep -q 'Filesystem state: *clean$' $i.log");
+	x = fixture_mount();
+	sh("dumpe2fs -h $i >$i.log; grep -q needs_recovery $i.log");
+	fixture_unmount_check();
+	crash_end();
+}
