@@ -216,7 +216,7 @@ static int dir_changed(struct exec *x, struct inode *dir)
 	if (err)
 		return err;
 	inode_dirty_csum(x, dir);
-	atomic_store(&dir->unsynced, 1);
+	atomic_store(&dir->sync_tid, x->slot->tid);
 	raw->i_version++;
 	inode_touch(x, raw, INODE_MTIME | INODE_CTIME);
 	return 0;
