@@ -257,14 +257,6 @@ void alloc_totals(struct exec *x, u64 *free_blocks, u64 *free_inodes)
 	}
 }
 
-void inode_home_set(const struct fs *fs, const struct ext4_group_desc *d, u32 index,
-		    struct inode_home *home)
-{
-	home->block =
-		desc_inode_table(d, fs->desc_size) + (index >> (BLOCK_SHIFT - fs->inode_shift));
-	home->offset = (index << fs->inode_shift) & (BLOCK_SIZE - 1);
-}
-
 int inode_place(struct exec *x, ino_no_t ino, struct inode_home *home)
 {
 	const struct fs *fs = fs_of(x);

@@ -35,8 +35,13 @@ int warn_unused group_end(struct exec *x, struct group_edit *e, int err);
 void group_put_counts(struct exec *x, struct group_edit *e);
 
 /* Where inode `index` of the group lies; not its number. */
-void inode_home_set(const struct fs *fs, const struct ext4_group_desc *d, u32 index,
-		    struct inode_home *home);
+static inline void inode_home_set(const struct fs *fs, const struct ext4_group_desc *d, u32 index,
+				  struct inode_home *home)
+{
+	home->block =
+		desc_inode_table(d, fs->desc_size) + (index >> (BLOCK_SHIFT - fs->inode_shift));
+	home->offset = (index << fs->inode_shift) & (BLOCK_SIZE - 1);
+}
 
 /* First clear (set) bit in [from, end), or end. */
 u32 bits_next_zero(const u32 *map, u32 from, u32 end);

@@ -54,6 +54,9 @@ int dcache_carve(struct exec *x)
 /* The name's bytes from p on as a word; fewer than four are filled up with zeros. */
 static inline u32 name_word(const u8 *p, u32 len)
 {
+	/* names from hosts are aligned mostly */
+	if (len >= 4 && !((uintptr_t)p & 3))
+		return *(const u32 *)(const void *)p;
 	if (len >= 4)
 		return (u32)p[0] | (u32)p[1] << 8 | (u32)p[2] << 16 | (u32)p[3] << 24;
 	return (u32)p[0] | (len > 1 ? (u32)p[1] << 8 : 0) | (len > 2 ? (u32)p[2] << 16 : 0);
@@ -99,15 +102,15 @@ static bool way_is(const struct dentry *d, const struct dcache_key *key)
 	return true;
 }
 
-/* The way of the name, or SET_WAYS. */
+/* The way of the name, or SET_WAYS. The set is locked, or the caller looks at seq afterwards. */
 static u32 way_find(const struct dcache_key *key)
 {
 	const struct dentry_set *set = key->set;
-	u32 i = key->way;
+	u32 i;
 
-	if (i < SET_WAYS && atomic_load_acquire(&set->tag[i]) == key->tag &&
-	    way_is(&set->way[i], key))
-		return i;
+	/* nothing has changed since it was found (N3) */
+	if (key->way < SET_WAYS && atomic_load_acquire(&set->seq) == key->seq)
+		return key->way;
 	for (i = 0; i < SET_WAYS; i++)
 		if (atomic_load_acquire(&set->tag[i]) == key->tag && way_is(&set->way[i], key))
 			break;
@@ -130,6 +133,7 @@ bool dcache_find(struct exec *x, struct dcache_key *key, ino_no_t *ino)
 	if (way == SET_WAYS)
 		return false;
 	key->way = way;
+	key->seq = seq;
 	found = atomic_load_acquire(&set->way[way].ino);
 	if (atomic_load_acquire(&set->lock) || atomic_load_acquire(&set->seq) != seq)
 		return false;

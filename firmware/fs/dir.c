@@ -218,7 +218,7 @@ static int dir_changed(struct exec *x, struct inode *dir)
 	inode_dirty_csum(x, dir);
 	atomic_store(&dir->sync_tid, x->slot->tid);
 	raw->i_version++;
-	inode_touch(x, raw, INODE_MTIME | INODE_CTIME);
+	inode_set_changed(x, raw);
 	return 0;
 }
 
@@ -234,12 +234,16 @@ static int entry_put(struct exec *x, struct dir_block *block, u32 offset, struct
 {
 	struct ext4_dirent *de = (struct ext4_dirent *)(block->data + offset);
 	u32 used = entry_used(de), need = EXT4_DIRENT_LEN(name.len), whole = de->rec_len, i;
-	void *p;
 	int err;
 
-	err = buf_save(x, block->frame, offset, used + need, &p);
+	_Static_assert(offsetof(struct ext4_dirent, rec_len) == 4, "rec_len");
+	err = buf_edit(x, block->frame);
+	if (!err)
+		err = used ? tx_save(x, &de->rec_len, 4) : tx_save(x, de, 8);
 	if (err)
 		return err;
+	/* what slack contains means nothing, now and after an abort */
+	tx_fresh(x, (u8 *)de + used, need);
 	if (used) {
 		de->rec_len = (u16)used;
 		de = (struct ext4_dirent *)(block->data + offset + used);

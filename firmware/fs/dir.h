@@ -19,6 +19,7 @@ struct dcache_key {
 	u32 tag;
 	u32 name[DCACHE_WORDS]; /* filled up with zeros to a word */
 	u32 way;                /* where it was found, or none */
+	u32 seq;                /* of the set, at that moment */
 	struct dentry_set *set;
 };
 /* -ENOENT when the name is not there. Uses and fills the dentry cache. *key is for dcache_change().

@@ -70,10 +70,9 @@ static int hash_insert(struct exec *x, struct inode *inode)
 	int err;
 
 	err = tx_save(x, head, 4);
-	if (!err)
-		err = tx_save(x, &inode->hash_next, 4);
 	if (err)
 		return err;
+	/* where a slot that is not hashed leads to means nothing: no need to save it */
 	atomic_store(&inode->hash_next, *head);
 	/* What the slot is by now is seen by who finds it. */
 	atomic_store_release(head, exec_ref(x, inode));

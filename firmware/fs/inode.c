@@ -81,6 +81,18 @@ void inode_touch(struct exec *x, struct ext4_inode *raw, u32 which)
 		put_time(raw, &raw->i_ctime, &raw->i_ctime_extra, x->now);
 }
 
+void inode_set_changed(struct exec *x, struct ext4_inode *raw)
+{
+	u32 extra;
+
+	inode_set_time(&raw->i_ctime, &extra, x->now);
+	raw->i_mtime = raw->i_ctime;
+	if (has_field(raw, offsetof(struct ext4_inode, i_ctime_extra) + 4))
+		raw->i_ctime_extra = extra;
+	if (has_field(raw, offsetof(struct ext4_inode, i_mtime_extra) + 4))
+		raw->i_mtime_extra = extra;
+}
+
 static bool not_later(struct plat_time a, struct plat_time b)
 {
 	return a.sec < b.sec || (a.sec == b.sec && a.nsec <= b.nsec);

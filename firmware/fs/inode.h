@@ -173,6 +173,8 @@ void inode_touch(struct exec *x, struct ext4_inode *raw, u32 which);
 bool inode_atime_stale(struct exec *x, const struct ext4_inode *raw);
 /* Sets the access time of an inode that was found stale under its lock: a tx of its own. */
 void inode_accessed(struct exec *x, struct inode *inode);
+/* inode_touch() of mtime and ctime */
+void inode_set_changed(struct exec *x, struct ext4_inode *raw);
 void inode_set_time(u32 *sec, u32 *extra, struct plat_time t);
 struct plat_time inode_get_time(u32 sec, u32 extra);
 /* Fills the attributes of a locked inode. */

@@ -287,6 +287,11 @@ static inline void edit_release(struct exec *x, struct frame *f)
 {
 	u32 seen = atomic_load(&f->editors), next;
 
+	if (!POOL_SHARED && seen == x->bit) {
+		atomic_store(&f->editors, 0);
+		plat_guard_frame(f);
+		return;
+	}
 	do {
 		next = seen & ~(x->bit);
 		if (next == FRAME_EDIT_WAITERS)

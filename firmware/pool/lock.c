@@ -295,10 +295,13 @@ static __attribute__((noinline)) void lock_forget(struct exec *x, u32 i)
 	}
 }
 
-static __attribute__((noinline)) void lock_drop_slow(struct exec *x, u32 *word, u32 i)
+static __attribute__((noinline)) void lock_drop_slow(struct exec *x, u32 *word)
 {
 	struct exec_slot *slot = x->slot;
+	u32 i = lock_find(slot, exec_ref(x, word));
 
+	if (!i)
+		plat_panic(x->plat, "a lock is dropped that is not held", __FILE__, __LINE__);
 	exec_step(x);
 	lock_free_word(x, word, x->bit, slot->held[i - 1] & HELD_READER);
 	exec_step(x);
@@ -310,16 +313,16 @@ static __attribute__((noinline)) void lock_drop_slow(struct exec *x, u32 *word, 
 void lock_drop(struct exec *x, u32 *word)
 {
 	struct exec_slot *slot = x->slot;
-	u32 n = slot->nheld, i = lock_find(slot, exec_ref(x, word)), seen = atomic_load(word);
+	u32 n = slot->nheld;
 
-	if (!i)
-		plat_panic(x->plat, "a lock is dropped that is not held", __FILE__, __LINE__);
-	if (!POOL_SHARED && i == n && !(seen & LOCK_WAITERS)) {
-		atomic_store(word, slot->held[n - 1] & HELD_READER ? seen & ~x->bit : 0);
+	/* the latest one, for writing, and nobody waits: most often so */
+	if (!POOL_SHARED && n && (slot->held[n - 1] & ~HELD_FLAGS) == exec_ref(x, word) &&
+	    atomic_load(word) == (LOCK_WRITER | x->id)) {
+		atomic_store(word, 0);
 		slot->nheld = n - 1;
 		return;
 	}
-	lock_drop_slow(x, word, i);
+	lock_drop_slow(x, word);
 }
 
 static __attribute__((noinline)) void lock_release_some(struct exec *x, u32 n)
