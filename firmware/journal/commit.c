@@ -17,6 +17,7 @@
 #include "fs/csum.h"
 #include "journal/commit.h"
 #include "platform/errno.h"
+#include "platform/guard.h"
 #include "pool/tx.h"
 #include "pool/writer.h"
 
@@ -385,6 +386,7 @@ static bool finish_sealed(struct exec *x, struct frame *f, u32 tid, u32 log_tid)
 		atomic_store_release(&f->run_tid, 0);
 	}
 	buf_seal_end(x, f);
+	plat_guard_frame(f);
 	return true;
 }
 

@@ -19,7 +19,7 @@ struct frame;
 /* The bytes of [p, p+len) must not be touched from now on. */
 void plat_guard_close(const void *p, u32 len);
 void plat_guard_open(const void *p, u32 len);
-/* The frame's pins or editors have changed: it is open while it has any. */
+/* The frame's pins, editors or transaction have changed: it is open while it has any. */
 void plat_guard_frame(const struct frame *f);
 #else
 #define GUARD_STRIDE 1u

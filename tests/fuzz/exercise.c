@@ -441,6 +441,7 @@ static void exercise_mounted(struct exec *x, const struct input *in)
 void exercise(struct image *m, const struct input *in)
 {
 	const struct fs_mount_opts opts = {.read_only = in->head.flags & RUN_READ_ONLY};
+	bool whole = true;
 
 	memset(buffer, 'v', sizeof(buffer));
 	world_open(m, POOL_SIZE, false);
@@ -449,7 +450,7 @@ void exercise(struct image *m, const struct input *in)
 			world_few_frames(FEW_FRAMES);
 		exercise_mounted(&world.x, in);
 		world_check_idle();
-		known(fs_unmount(&world.x));
+		whole = !known(fs_unmount(&world.x));
 	}
-	world_close();
+	world_close(whole);
 }

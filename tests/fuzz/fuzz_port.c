@@ -108,7 +108,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 		world_fail("%s", wrong);
 	if (fs_unmount(&world.x))
 		world_fail("the image cannot be unmounted");
-	world_close();
+	world_close(true);
 	return 0;
 }
 

@@ -32,7 +32,7 @@ static void expect(const char *name, void (*bad)(struct exec *x), bool death)
 		bad(&world.x);
 		if (fs_unmount(&world.x))
 			_exit(1);
-		world_close();
+		world_close(true);
 		_exit(0);
 	}
 	if (child < 0 || waitpid(child, &status, 0) < 0 || (status != 0) != death ||
@@ -155,7 +155,7 @@ static void checksums(void)
 		bad += fs_of(&world.x)->error_count != 0;
 		if (fs_unmount(&world.x))
 			bad++;
-		world_close();
+		world_close(true);
 	}
 	if (bad || i < 40) {
 		printf("FAIL checksums_are_made_right: %u of %u places\n", bad, i);

@@ -114,7 +114,7 @@ static bool frame_is_kept(const struct frame *f)
 	return fno == journal_of(&world.x)->extents || fno == journal_of(&world.x)->super_frame;
 }
 
-void world_close(void)
+void world_close(bool whole)
 {
 	const struct pool_header *hdr = world.pool.hdr;
 	u32 n = 0;
@@ -122,7 +122,7 @@ void world_close(void)
 	world_check_idle();
 	while (world.nheld)
 		frame_unpin(&world.x, frame_of(&world.x, world.held[--world.nheld]));
-	for (fno_t i = 0; hdr->sealed && i < hdr->nframes; i++) {
+	for (fno_t i = 0; whole && hdr->sealed && i < hdr->nframes; i++) {
 		const struct frame *f = &world.pool.frames[i];
 
 		n += f->kind != FRAME_FREE && f->kind != FRAME_FIXED && !frame_is_kept(f);
@@ -171,7 +171,8 @@ void plat_guard_frame(const struct frame *f)
 {
 	u8 *p = world.pool.base + ((size_t)(f - world.pool.frames) << BLOCK_SHIFT);
 
-	if ((f->pins & ~FRAME_FROZEN) || f->editors)
+	/* the buffers of a transaction are the committer's, pinned or not */
+	if ((f->pins & ~FRAME_FROZEN) || f->editors || (f->kind == FRAME_BUF && f->run_tid))
 		__asan_unpoison_memory_region(p, BLOCK_SIZE);
 	else
 		__asan_poison_memory_region(p, BLOCK_SIZE);

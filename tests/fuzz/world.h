@@ -126,7 +126,9 @@ void world_few_frames(u32 n);
 void world_fault(u32 op, u32 n, u32 count);
 /* No frame may be lost, and nothing may hang: between the operations too. */
 void world_check_idle(void);
-void world_close(void);
+/* whole: the unmount succeeded, or there was no mount. What an aborted transaction has stays until
+ * the pool is laid out anew. */
+void world_close(bool whole);
 /* A known errno, or a count. */
 int known(int err);
 
