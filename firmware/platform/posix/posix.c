@@ -46,11 +46,35 @@ struct plat *plat_posix_open(const char *image, bool read_only)
 	return plat;
 }
 
+struct plat *plat_posix_memory(void *image, blkno_t blocks)
+{
+	struct plat *plat = calloc(1, sizeof(*plat));
+
+	if (!plat)
+		return NULL;
+	plat->level = PLAT_WARN;
+	plat->fd = -1;
+	plat->memory = image;
+	plat->blocks = blocks;
+	return plat;
+}
+
+void plat_posix_watch(struct plat *plat, const struct plat_posix_watch *watch)
+{
+	plat->watch = watch;
+}
+
+void plat_posix_seed(struct plat *plat, u32 seed)
+{
+	plat->seed = seed;
+}
+
 void plat_posix_close(struct plat *plat)
 {
 	if (plat->mapped)
 		munmap(plat->mapped, plat->mapped_size);
-	close(plat->fd);
+	if (plat->fd >= 0)
+		close(plat->fd);
 	free(plat);
 }
 
@@ -177,6 +201,18 @@ static int io_move(struct plat *plat, struct plat_io *io)
 	return 0;
 }
 
+static int memory_move(struct plat *plat, const struct plat_io *io)
+{
+	u8 *p = plat->base + io->ref, *medium = plat->memory + io->block * BLOCK_SIZE;
+	size_t len = (size_t)io->count * BLOCK_SIZE;
+
+	if (io->op == PLAT_READ)
+		memcpy(p, medium, len);
+	else
+		memcpy(medium, p, len);
+	return 0;
+}
+
 static int io_do(struct plat *plat, struct plat_io *io)
 {
 	if (plat->waiting)
@@ -185,6 +221,10 @@ static int io_do(struct plat *plat, struct plat_io *io)
 		return -MP_EIO;
 	if (io->op == PLAT_FLUSH) {
 		__atomic_fetch_add(&plat->counts.flushes, 1, __ATOMIC_RELAXED);
+		if (plat->watch)
+			plat->watch->flush(plat->watch->arg);
+		if (plat->memory)
+			return 0;
 		return plat->read_only || fdatasync(plat->fd) == 0 ? 0 : -MP_EIO;
 	}
 	if (io->count == 0 || io->count > 256 || io->ref % BLOCK_SIZE)
@@ -200,6 +240,10 @@ static int io_do(struct plat *plat, struct plat_io *io)
 		__atomic_fetch_add(&plat->counts.writes, 1, __ATOMIC_RELAXED);
 		__atomic_fetch_add(&plat->counts.blocks_written, io->count, __ATOMIC_RELAXED);
 	}
+	if (plat->watch && io->op == PLAT_WRITE)
+		plat->watch->write(plat->watch->arg, io->block, io->count, plat->base + io->ref);
+	if (plat->memory)
+		return memory_move(plat, io);
 	return io_move(plat, io);
 }
 
@@ -303,7 +347,10 @@ u32 plat_random(struct plat *plat)
 {
 	u32 value = 0;
 
-	(void)plat;
+	if (plat->seed) {
+		plat->seed = plat->seed * 1664525u + 1013904223u;
+		return plat->seed;
+	}
 	if (getrandom(&value, sizeof(value), 0) != (ssize_t)sizeof(value))
 		value = (u32)plat_ms(plat) * 2654435761u;
 	return value;

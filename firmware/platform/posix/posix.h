@@ -7,6 +7,8 @@
 
 /* NULL with errno set if the image cannot be opened. */
 struct plat *plat_posix_open(const char *image, bool read_only);
+/* A medium in memory of the caller's: blocks of 4096 bytes. NULL with errno. */
+struct plat *plat_posix_memory(void *image, blkno_t blocks);
 void plat_posix_close(struct plat *plat);
 
 /* Zeroed memory for a pool, page-aligned; NULL with errno. The medium's requests refer to it. */
@@ -39,6 +41,17 @@ void plat_posix_counts(struct plat *plat, struct plat_posix_counts *out);
 /* The n-th request of this kind from now on (1: the next), and `count` - 1 after it, end in -EIO
  * and do nothing. n = 0: no more faults. */
 void plat_posix_fail(struct plat *plat, enum plat_io_op op, u64 n, u64 count);
+
+/* Is told of each write before it is carried out, and of each flush. */
+struct plat_posix_watch {
+	void (*write)(void *arg, blkno_t block, u32 count, const void *data);
+	void (*flush)(void *arg);
+	void *arg;
+};
+void plat_posix_watch(struct plat *plat, const struct plat_posix_watch *watch);
+
+/* plat_random() gives the same numbers for the same seed from here on. 0: true ones. */
+void plat_posix_seed(struct plat *plat, u32 seed);
 
 /* Requests are carried out when they are waited for, not when they are submitted. */
 void plat_posix_defer(struct plat *plat, bool on);

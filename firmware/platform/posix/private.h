@@ -11,7 +11,10 @@ struct fault {
 };
 
 struct plat {
-	int fd;
+	int fd;     /* -1: the medium is memory */
+	u8 *memory; /* the caller's */
+	const struct plat_posix_watch *watch;
+	u32 seed;
 	bool read_only;
 	bool defer;
 	enum plat_level level;
