@@ -320,14 +320,18 @@ static int super_edit(struct exec *x, struct ext4_super **sb)
 	return err ? err : super_save(x, sb);
 }
 
-/* The superblock's buffer, home, past the journal: for what tells whether that counts. Nobody else
- * edits it. */
+/*
+ * The superblock's buffer, home, past the journal: for what tells whether that counts. Nobody else
+ * edits it. The log holds it first: a power cut may tear the write, and recovery mends that.
+ */
 static int super_write(struct exec *x)
 {
 	struct frame *f = frame_of(x, fs_of(x)->super_frame);
 	struct plat_io io = {.op = PLAT_WRITE, .count = 1, .block = 0, .ref = frame_ref(x, f)};
-	int err = csum_seal(x, f);
+	int err = cache_sync(x);
 
+	if (!err)
+		err = csum_seal(x, f);
 	if (err)
 		return err;
 	plat_io_submit(x->plat, &io);
@@ -381,11 +385,9 @@ static int mark_mounted(struct exec *x)
 		super_written(x, sb);
 	}
 	err = tx_end(x, err);
-	if (!err)
-		err = super_write(x);
 	if (!err && has_journal(x))
 		err = journal_start(x, journal_features(x));
-	return err;
+	return err ? err : super_write(x);
 }
 
 static int super_load(struct exec *x)
@@ -582,13 +584,19 @@ int fs_unmount(struct exec *x)
 	if (!atomic_load(&fs->read_only))
 		release_orphans(x);
 	if (fs->mounted_rw) {
+		/* a superblock that says "clean" goes home when all else is there; the log, which
+		 * nobody looks at then, ends last */
 		err = cache_sync(x);
+		journal_take(x);
+		if (!err)
+			err = journal_home(x);
+		journal_drop(x);
+		if (!err)
+			err = mark_clean(x);
 		journal_take(x);
 		if (!err)
 			err = journal_stop(x);
 		journal_drop(x);
-		if (!err)
-			err = mark_clean(x);
 	}
 	forget(x);
 	plat_log(x->plat, err ? PLAT_ERR : PLAT_INFO, "unmounted%s",

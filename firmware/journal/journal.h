@@ -157,7 +157,9 @@ bool journal_busy(const struct exec *x);
 bool journal_due(const struct exec *x, u32 now_ms);
 /* Holds the role: frees so much of the log by writing buffers home. -ENOSPC: cannot be. */
 int warn_unused journal_make_room(struct exec *x, u32 blocks);
-/* Writes every committed buffer home and ends the log. After journal_commit(). */
+/* Writes every committed buffer home. After journal_commit(). */
+int warn_unused journal_home(struct exec *x);
+/* The same, and ends the log. */
 int warn_unused journal_stop(struct exec *x);
 
 /* ---- what the journal asks of the filesystem */

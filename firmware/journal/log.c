@@ -524,7 +524,7 @@ int journal_start(struct exec *x, u32 incompat)
 	return journal_write_super(x);
 }
 
-int journal_stop(struct exec *x)
+int journal_home(struct exec *x)
 {
 	struct journal *j = journal_of(x);
 	struct choice home = {.kind = CHOOSE_HOME, .holder = true};
@@ -538,8 +538,16 @@ int journal_stop(struct exec *x)
 	err = w.error ? w.error : flush_medium(x);
 	if (err)
 		return err;
-	if (oldest(x) || atomic_load(&j->nbuffers))
-		return -MP_EBUSY;
+	return oldest(x) || atomic_load(&j->nbuffers) ? -MP_EBUSY : 0;
+}
+
+int journal_stop(struct exec *x)
+{
+	struct journal *j = journal_of(x);
+	int err = journal_home(x);
+
+	if (err || !j->blocks)
+		return err;
 	super_tail(x, 0, j->sequence);
 	return journal_write_super(x);
 }

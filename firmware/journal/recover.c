@@ -500,7 +500,7 @@ static int recover(struct exec *x, struct recovery *r, struct scratch *s, enum r
 			return err;
 	} else {
 		r->end = r->log.sequence;
-		plat_log(x->plat, PLAT_WARN,
+		plat_log(x->plat, PLAT_INFO,
 			 "journal: the superblock says that its log is of no use: it is dropped");
 	}
 	err = log_finish(x, &r->log, next_sequence(r));
