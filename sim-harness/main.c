@@ -40,6 +40,8 @@ static void usage(FILE *to)
 		"  --record FILE       write down every input with its cycle\n"
 		"  --replay FILE       run a recording again; the image must be as it was then\n"
 		"  --until CYCLES      end when device time reaches CYCLES\n"
+		"  --power-cut CYCLE   the medium has a write cache, and there the power goes: "
+		"status 4\n"
 		"  --no-sleep          the clock never stops while nothing happens\n"
 		"  --seed N            the device's random word, and how clocks drift (default: "
 		"random)\n"
@@ -124,6 +126,7 @@ enum {
 	OPT_CHECKED,
 	OPT_HELP,
 	OPT_VERSION,
+	OPT_POWER_CUT,
 };
 
 static const struct option long_options[] = {
@@ -137,6 +140,7 @@ static const struct option long_options[] = {
 	{"record", required_argument, NULL, OPT_RECORD},
 	{"replay", required_argument, NULL, OPT_REPLAY},
 	{"until", required_argument, NULL, OPT_UNTIL},
+	{"power-cut", required_argument, NULL, OPT_POWER_CUT},
 	{"no-sleep", no_argument, NULL, OPT_NO_SLEEP},
 	{"seed", required_argument, NULL, OPT_SEED},
 	{"epoch", required_argument, NULL, OPT_EPOCH},
@@ -172,6 +176,10 @@ static int numeric_option(int c, const char *arg, struct options *o)
 	case OPT_UNTIL:
 		return number(arg, UINT64_MAX, &o->until) || !o->until
 			       ? bad("--until wants a number of cycles", arg)
+			       : 0;
+	case OPT_POWER_CUT:
+		return number(arg, UINT64_MAX, &o->power_cut) || !o->power_cut
+			       ? bad("--power-cut wants a cycle", arg)
 			       : 0;
 	case OPT_TRACE_FROM:
 		return number(arg, UINT64_MAX, &o->trace_from)
@@ -252,6 +260,7 @@ static int take_option(int c, char **argv, struct options *o)
 		       model_config.slots, model_config.memory_mib, model_config.clock_hz);
 		return -1;
 	case OPT_PORTS:
+	case OPT_POWER_CUT:
 	case OPT_UNTIL:
 	case OPT_TRACE_FROM:
 	case OPT_SEED:
@@ -451,6 +460,8 @@ static int verdict(const struct sim *sim)
 	case SIM_STOPPED:
 	case SIM_UNTIL:
 		return sim->refused ? 1 : 0;
+	case SIM_POWER_CUT:
+		return 4;
 	case SIM_STUCK:
 		fprintf(stderr, "mpdisk-sim: the device was asked to stop and did not\n");
 		return 1;
@@ -462,6 +473,8 @@ static int verdict(const struct sim *sim)
 		return 1;
 	}
 }
+
+#define CACHE_BLOCKS 256 /* of the medium, with --power-cut */
 
 static const struct links_ops live = {.command = input_command, .drop = input_drop};
 
@@ -573,8 +586,19 @@ int main(int argc, char **argv)
 	}
 	if (o.replay && same_start(&o, &then, &now))
 		return 1;
+	if (o.power_cut && storage_cache(CACHE_BLOCKS, o.seed))
+		return 1;
 	status = run(&sim, &o, &now);
 	record_close(sim.replay);
+	if (sim.end == SIM_POWER_CUT) {
+		uint32_t lost, torn, kept;
+
+		storage_power_cut(&lost, &torn, &kept);
+		fprintf(stderr,
+			"mpdisk-sim: power cut at cycle %llu: of the blocks not flushed %u are "
+			"lost, %u torn, %u written\n",
+			(unsigned long long)sim.cycle, lost, torn, kept);
+	}
 	if (storage_close())
 		status = 1;
 	return status;

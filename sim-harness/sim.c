@@ -356,6 +356,8 @@ static void check_end(struct sim *sim)
 		return;
 	if (sim->opt->until && *sim->pins.time >= sim->opt->until)
 		sim->end = SIM_UNTIL;
+	if (sim->opt->power_cut && sim->cycle >= sim->opt->power_cut)
+		sim->end = SIM_POWER_CUT;
 	if (sim->replay)
 		return;
 	if (sim->phase == 6 && sim->phase6_cycle == 0)

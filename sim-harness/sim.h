@@ -39,6 +39,7 @@ struct options {
 	const char *jtag;
 	unsigned int ports;
 	uint64_t until;      /* TIME at which to end, 0: never */
+	uint64_t power_cut;  /* cycle at which the power goes, 0: never */
 	uint64_t trace_from; /* cycle */
 	uint64_t epoch;
 	uint32_t seed;
@@ -55,6 +56,7 @@ struct options {
 enum sim_end {
 	SIM_RUNS,
 	SIM_STOPPED,    /* the device has stopped as it was asked to */
+	SIM_POWER_CUT,  /* --power-cut is reached */
 	SIM_UNTIL,      /* --until is reached, or the recording is over */
 	SIM_SIGNAL,     /* second signal */
 	SIM_STUCK,      /* asked to stop, it did not */

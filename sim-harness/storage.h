@@ -13,6 +13,15 @@ int storage_open(const char *path, bool read_only);
 /* Brings the image to the disk and closes it. 0 or a negative errno. */
 int storage_close(void);
 
+/*
+ * From now on blocks that are written stay in a cache of so many blocks until a flush, as in a card
+ * or a disk: when it is full, any of them goes to the image.
+ */
+int storage_cache(uint32_t blocks, uint32_t seed);
+
+/* The power goes: each block of the cache is lost, or on the image, or in some of its sectors. */
+void storage_power_cut(uint32_t *lost, uint32_t *torn, uint32_t *kept);
+
 uint64_t storage_size_blocks(void);
 
 /* Hash of the content (holes count as zeros). 0 or a negative errno. */

@@ -15,14 +15,14 @@ $(BUILD)/tests/port_client_test: $(PORT_CLIENT_TEST) $(wildcard host-driver/fuse
 SUITES += $(BUILD)/tests/port_client_test
 
 # What run-main and the system tests work with.
-SYSTEM_PROGRAMS := $(SYSTEM_BUILD)/coherence $(SYSTEM_BUILD)/append
+SYSTEM_PROGRAMS := $(SYSTEM_BUILD)/coherence $(SYSTEM_BUILD)/append $(SYSTEM_BUILD)/power_work
 $(SYSTEM_PROGRAMS): $(SYSTEM_BUILD)/%: tests/system/%.c
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS_BASE) -o $@ $<
 
 all: $(SYSTEM_PROGRAMS) $(BUILD)/firmware/firmware.hex
 
-LINT_C += tests/unit/port_client_test.c tests/system/coherence.c tests/system/append.c
+LINT_C += tests/unit/port_client_test.c tests/system/coherence.c tests/system/append.c tests/system/power_work.c
 
 $(SYSTEM_BUILD)/hostile_port: tests/system/hostile_port.c tests/system/raw_port.c \
 		tests/system/raw_port.h host-driver/fuse/port_attach.c host-driver/fuse/port_client.h \
