@@ -10,6 +10,7 @@
 struct device {
 	u32 nports;
 	u32 active;    /* a bit per port that has something to do */
+	u32 parked;    /* a bit per port that has requests that wait for locks */
 	u32 next_port; /* who had its turn last */
 	u32 tick;      /* counts ticks; waited on by the background fiber */
 	u32 heartbeat;

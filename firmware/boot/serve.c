@@ -114,6 +114,26 @@ static __attribute__((noinline)) void change(struct port *port, struct exec *x)
 	device.active |= 1u << (port - device.ports);
 }
 
+static __attribute__((noinline)) void park(struct port *port, struct port_call *call)
+{
+	port_park(port, call);
+	device.parked |= 1u << (port - device.ports);
+}
+
+/* Something has been done that may have ended waits. */
+static __attribute__((noinline)) void unpark(struct exec *x)
+{
+	u32 p;
+
+	for (p = 0; p < device.nports; p++) {
+		if (!(device.parked & 1u << p))
+			continue;
+		port_unpark(&device.ports[p], x);
+		if (!device.ports[p].parked)
+			device.parked &= ~(1u << p);
+	}
+}
+
 static void serve(u32 index)
 {
 	struct port_call *call = &workers[index - 1].call;
@@ -133,10 +153,15 @@ static void serve(u32 index)
 		port = &device.ports[p];
 		if (port_take(port, x, call)) {
 			fuse_serve(&call->fuse);
-			port_complete(port, call);
+			if (__builtin_expect(!fuse_waits(&call->fuse), 1))
+				port_complete(port, call);
+			else
+				park(port, call);
 		} else {
 			change(port, x);
 		}
+		if (__builtin_expect(device.parked, 0))
+			unpark(x);
 		if (!port_has_messages(port) && !port_wants_change(port))
 			device.active &= ~(1u << p);
 	}

@@ -182,6 +182,43 @@ int warn_unused fs_copy_range(struct exec *x, node_t in, u64 in_pos, node_t out,
 			      u64 len, u64 *copied);
 int warn_unused fs_fsync(struct exec *x, node_t node, bool data_only);
 
+/* ---- locks on files (fs/flock.c); x->host says whose they are */
+#define FS_LOCK_READ 0u
+#define FS_LOCK_WRITE 1u
+#define FS_LOCK_NONE 2u
+#define FS_LOCK_POSIX 0u /* byte ranges, of a process or of an open file description */
+#define FS_LOCK_FLOCK 1u
+struct fs_lock {
+	node_t node;
+	u64 owner; /* whose: two of one owner do not exclude each other */
+	u64 fh;    /* the open file by which it came: it goes at the latest with that */
+	u64 start;
+	u64 end; /* the last byte */
+	u32 pid; /* for people */
+	u32 type;
+	u32 kind;
+};
+/* Makes *lock one that is in the way, or of type NONE. */
+int warn_unused fs_getlk(struct exec *x, struct fs_lock *lock);
+/* Takes, changes or gives back (NONE) a lock. -EAGAIN: somebody else's is in the way; -ENOLCK: the
+ * table, or the host's half of it, is full. With wait: 1 when it has to wait; then its end is told
+ * under this key by fs_lock_done(); -EDEADLK: it would wait for itself; -EAGAIN: the host has
+ * max_waiting requests waiting already. */
+int warn_unused fs_setlk(struct exec *x, const struct fs_lock *lock, bool wait, u64 key,
+			 u32 max_waiting);
+/* The wait with this key ends with -EINTR; false: there is none. */
+bool fs_lock_interrupt(struct exec *x, u64 key);
+/* POSIX locks of the owner on the node go: it has closed a descriptor. */
+void fs_unlock_owner(struct exec *x, node_t node, u64 owner);
+/* The open file is closed for good. */
+void fs_unlock_fh(struct exec *x, node_t node, u64 fh);
+/* Everything of x->host goes. */
+void fs_unlock_host(struct exec *x);
+/* A wait of this host that has ended: its key and how; false: there is none. Needs no executor. */
+bool fs_lock_done(struct pool *pool, u32 host, u64 *key, int *error);
+/* A word that changes when waits end. */
+u32 *fs_lock_word(struct pool *pool);
+
 /* ---- extended attributes (fs/xattr.c): name with its prefix ("user.x"); size 0: returns the size
  * needed */
 int warn_unused fs_getxattr(struct exec *x, node_t node, struct fs_name name, void *value,

@@ -20,6 +20,7 @@
 #include "fs/csum.h"
 #include "fs/dir.h"
 #include "fs/extent.h"
+#include "fs/flock.h"
 #include "fs/inode.h"
 #include "journal/journal.h"
 #include "journal/recover.h"
@@ -211,6 +212,8 @@ static int carve(struct exec *x, const struct ext4_super *sb, bool read_only)
 		err = pool_carve(pool, fs->ninode_hash * 4, &fs->inode_hash);
 	if (!err)
 		err = dcache_carve(x);
+	if (!err)
+		err = flock_carve(x);
 	/* a filesystem that has no frames left cannot do a thing */
 	if (!err && pool->hdr->carve > pool->size - pool->size / 4)
 		err = -MP_ENOMEM;

@@ -80,6 +80,8 @@ struct fs {
 	u32 was_valid;  /* the medium was clean when it was mounted: unmounting marks it so again */
 	u32 mounted_rw; /* the medium may be written to: also after an error, to say so */
 	u32 nheld;      /* atomic: directories that are removed and kept (inode.held) */
+	ref_t flocks;   /* struct flock_table, owner flock.c */
+	u32 reserved1;
 	blkno_t overhead; /* blocks that statfs does not count: what mkfs and the journal took */
 	/* errors, owner error.c */
 	u32 error_lock;              /* RANK_ERROR */

@@ -28,6 +28,7 @@
 #define MP_EMLINK 31
 #define MP_ERANGE 34
 #define MP_EDEADLK 35
+#define MP_ENOLCK 37
 #define MP_ENAMETOOLONG 36
 #define MP_ENOSYS 38
 #define MP_ENOTEMPTY 39

@@ -22,6 +22,7 @@ enum lock_rank {
 	RANK_ORPHAN,    /* the orphan list: superblock head and i_dtime of the inodes on it */
 	RANK_XATTR,     /* one: reference counts of shared xattr blocks */
 	RANK_SUPER,     /* other superblock fields */
+	RANK_FLOCK,     /* the table of locks on files */
 	RANK_DENTRY,    /* buckets of the dentry hash, ascending address */
 	RANK_GROUP,     /* minis only: allocator of one block group */
 	RANK_ICACHE,    /* minis only: inode hash and its LRU */

@@ -83,6 +83,7 @@ static void attach(struct port *p, struct exec *x)
 		return;
 	}
 	p->state = PORT_ATTACHED;
+	p->session.max_waiting = min_of(PORT_WAITING, p->ntags / 2);
 	p->heartbeat = p->regs[PORT_DEVICE_HEARTBEAT / 4];
 	p->heartbeat_ms = plat_ms(p->plat);
 	reg_write(p, PORT_DEVICE_GEOMETRY,
@@ -108,6 +109,8 @@ void port_change(struct port *p, struct exec *x)
 
 	p->changing = true;
 	reg_write(p, PORT_DEVICE_CTRL, PORT_DEVICE_CTRL_FENCE_MASK);
+	p->busy &= ~p->parked; /* session_drop() ends what waits for locks */
+	p->parked = 0;
 	while ((busy = p->busy) != 0)
 		plat_wait(p->plat, &p->busy, busy, 100);
 	want = p->want;

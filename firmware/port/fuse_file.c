@@ -23,6 +23,8 @@ int fuse_getattr(struct fuse_call *c)
 	struct fs_attr attr;
 	int err;
 
+	if (!fuse_args(c, sizeof(struct fuse_getattr_in)))
+		return -MP_EINVAL;
 	err = fs_getattr(c->x, fuse_node(c->in->nodeid), &attr);
 	if (!err)
 		reply_attr(c, &attr);
@@ -109,7 +111,7 @@ int fuse_open(struct fuse_call *c, bool directory)
 	}
 	out = fuse_result(c, sizeof(*out));
 	out->fh = fh;
-	out->open_flags = directory ? 0 : FUSE_FOPEN_GRANTED;
+	out->open_flags = directory ? 0 : c->session->open_flags;
 	out->padding = 0;
 	return 0;
 }
@@ -124,6 +126,7 @@ int fuse_release(struct fuse_call *c)
 		return -MP_EINVAL;
 	if (!node || !session_take(c->x, c->session, in->fh, node))
 		return -MP_EBADF;
+	fs_unlock_fh(c->x, node, in->fh);
 	session_note(c->x, c->session, in->fh);
 	err = fs_release(c->x, node);
 	session_give(c->x, c->session, in->fh);
@@ -137,8 +140,10 @@ int fuse_read(struct fuse_call *c)
 
 	if (!in)
 		return -MP_EINVAL;
-	got = fs_read(c->x, fuse_node(c->in->nodeid), in->offset, min_of(in->size, FS_IO_MAX),
-		      c->reply, &c->nreply);
+	if (!session_has(c->x, c->session, in->fh, c->in->nodeid))
+		return -MP_EBADF;
+	got = fs_read(c->x, c->in->nodeid, in->offset, min_of(in->size, FS_IO_MAX), c->reply,
+		      &c->nreply);
 	if (got < 0) {
 		c->nreply = 0;
 		return got;
@@ -187,6 +192,8 @@ int fuse_write(struct fuse_call *c)
 		return -MP_EINVAL;
 	if (c->npay > FS_IO_SEGS)
 		return -MP_EINVAL;
+	if (!session_has(c->x, c->session, in->fh, c->in->nodeid))
+		return -MP_EBADF;
 	pos = in->offset;
 	if (in->flags & FUSE_O_APPEND)
 		flags |= FS_WRITE_APPEND;

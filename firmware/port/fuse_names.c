@@ -220,7 +220,7 @@ int fuse_create(struct fuse_call *c, bool unnamed)
 	out = fuse_result(c, sizeof(*out));
 	fuse_fill_entry(&out->entry, &attr);
 	out->open.fh = fh;
-	out->open.open_flags = FUSE_FOPEN_GRANTED;
+	out->open.open_flags = c->session->open_flags;
 	out->open.padding = 0;
 	return 0;
 }

@@ -9,11 +9,12 @@
 #define INIT_IN_FLAGS2 20u
 
 #define GRANTED                                                                                    \
-	(FUSE_INIT_ASYNC_READ | FUSE_INIT_ATOMIC_O_TRUNC | FUSE_INIT_EXPORT_SUPPORT |              \
-	 FUSE_INIT_BIG_WRITES | FUSE_INIT_DONT_MASK | FUSE_INIT_DO_READDIRPLUS |                   \
-	 FUSE_INIT_READDIRPLUS_AUTO | FUSE_INIT_ASYNC_DIO | FUSE_INIT_PARALLEL_DIROPS |            \
-	 FUSE_INIT_POSIX_ACL | FUSE_INIT_ABORT_ERROR | FUSE_INIT_MAX_PAGES |                       \
-	 FUSE_INIT_HANDLE_KILLPRIV_V2 | FUSE_INIT_SETXATTR_EXT | FUSE_INIT_EXT)
+	(FUSE_INIT_ASYNC_READ | FUSE_INIT_POSIX_LOCKS | FUSE_INIT_FLOCK_LOCKS |                    \
+	 FUSE_INIT_ATOMIC_O_TRUNC | FUSE_INIT_EXPORT_SUPPORT | FUSE_INIT_BIG_WRITES |              \
+	 FUSE_INIT_DONT_MASK | FUSE_INIT_DO_READDIRPLUS | FUSE_INIT_READDIRPLUS_AUTO |             \
+	 FUSE_INIT_ASYNC_DIO | FUSE_INIT_PARALLEL_DIROPS | FUSE_INIT_POSIX_ACL |                   \
+	 FUSE_INIT_ABORT_ERROR | FUSE_INIT_MAX_PAGES | FUSE_INIT_HANDLE_KILLPRIV_V2 |              \
+	 FUSE_INIT_SETXATTR_EXT | FUSE_INIT_EXT)
 
 /* The kernel asks for readahead and async direct I/O at most so much at once: a port has 16 tags,
  * and other requests want some of them. */
@@ -48,6 +49,9 @@ static int fuse_init(struct fuse_call *c)
 	out->time_gran = 1;
 	out->max_pages = FUSE_MAX_WRITE / BLOCK_SIZE;
 	out->flags2 = flags2;
+	/* a close has nothing to bring but the end of locks */
+	c->session->open_flags =
+		FUSE_FOPEN_GRANTED | (flags & FUSE_INIT_POSIX_LOCKS ? 0 : FUSE_FOPEN_NOFLUSH);
 	c->session->setxattr_ext = flags & FUSE_INIT_SETXATTR_EXT;
 	c->session->minor = min_of(in->minor, FUSE_MINOR_MAX);
 	return 0;
@@ -81,6 +85,7 @@ static int fuse_statfs(struct fuse_call *c)
 static int fuse_destroy(struct fuse_call *c)
 {
 	c->session->minor = 0;
+	fs_unlock_host(c->x);
 	return fs_sync(c->x);
 }
 
@@ -251,8 +256,14 @@ static int dispatch(struct fuse_call *c)
 	case FUSE_FSYNC:
 	case FUSE_FSYNCDIR:
 		return fuse_fsync(c);
-	case FUSE_FLUSH: /* what was written is with the device already */
-		return 0;
+	case FUSE_FLUSH:
+		return fuse_flush(c);
+	case FUSE_GETLK:
+		return fuse_getlk(c);
+	case FUSE_SETLK:
+		return fuse_setlk(c, false);
+	case FUSE_SETLKW:
+		return fuse_setlk(c, true);
 	case FUSE_SETXATTR:
 		return fuse_setxattr(c);
 	case FUSE_GETXATTR:
@@ -321,7 +332,11 @@ void fuse_serve(struct fuse_call *c)
 		}
 		c->out_len = 0;
 		return;
-	case FUSE_INTERRUPT: /* a request is never cut off */
+	case FUSE_INTERRUPT:
+		if (c->session->minor) {
+			set_actor(c);
+			fuse_interrupt(c);
+		}
 		c->out_len = 0;
 		return;
 	case FUSE_INIT:
@@ -330,6 +345,10 @@ void fuse_serve(struct fuse_call *c)
 	default:
 		set_actor(c);
 		err = c->session->minor ? dispatch(c) : -MP_EPROTO;
+		if (err == FUSE_WAITS) {
+			c->out_len = 0;
+			return;
+		}
 	}
 	finish(c, err);
 }

@@ -51,6 +51,13 @@ struct fuse_call {
 /* Serves one request. The caller has checked that in->len == in_len + pay_len. */
 void fuse_serve(struct fuse_call *c);
 
+/* After fuse_serve(): whether the request waits for a lock. Its reply is a fuse_out_header with
+ * what fs_lock_done() says then; its key is in->unique. */
+static inline bool fuse_waits(const struct fuse_call *c)
+{
+	return !c->out_len && c->in->opcode == FUSE_SETLKW;
+}
+
 /* ---- for the parts of the server */
 /* The arguments of an operation, `size` bytes behind the header, or NULL: the message is short. */
 static inline const void *fuse_args(const struct fuse_call *c, u32 size)
@@ -107,6 +114,12 @@ int warn_unused fuse_fsync(struct fuse_call *c);
 int warn_unused fuse_fallocate(struct fuse_call *c);
 int warn_unused fuse_lseek(struct fuse_call *c);
 int warn_unused fuse_copy_file_range(struct fuse_call *c);
+
+#define FUSE_WAITS 1 /* no reply yet */
+int warn_unused fuse_flush(struct fuse_call *c);
+int warn_unused fuse_getlk(struct fuse_call *c);
+int warn_unused fuse_setlk(struct fuse_call *c, bool wait);
+void fuse_interrupt(struct fuse_call *c);
 
 int warn_unused fuse_readdir(struct fuse_call *c, bool plus);
 

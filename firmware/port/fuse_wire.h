@@ -44,6 +44,9 @@ enum fuse_opcode {
 	FUSE_READDIR = 28,
 	FUSE_RELEASEDIR = 29,
 	FUSE_FSYNCDIR = 30,
+	FUSE_GETLK = 31,
+	FUSE_SETLK = 32,
+	FUSE_SETLKW = 33,
 	FUSE_ACCESS = 34,
 	FUSE_CREATE = 35,
 	FUSE_INTERRUPT = 36,
@@ -119,10 +122,12 @@ _Static_assert(sizeof(struct fuse_attr_out) == 104, "fuse_attr_out");
 
 /* ---- INIT */
 #define FUSE_INIT_ASYNC_READ (1u << 0)
+#define FUSE_INIT_POSIX_LOCKS (1u << 1)
 #define FUSE_INIT_ATOMIC_O_TRUNC (1u << 3)
 #define FUSE_INIT_EXPORT_SUPPORT (1u << 4)
 #define FUSE_INIT_BIG_WRITES (1u << 5)
 #define FUSE_INIT_DONT_MASK (1u << 6)
+#define FUSE_INIT_FLOCK_LOCKS (1u << 10)
 #define FUSE_INIT_DO_READDIRPLUS (1u << 13)
 #define FUSE_INIT_READDIRPLUS_AUTO (1u << 14)
 #define FUSE_INIT_ASYNC_DIO (1u << 15)
@@ -199,6 +204,12 @@ struct fuse_link_in {
 };
 
 /* ---- inodes */
+struct fuse_getattr_in {
+	u32 flags;
+	u32 dummy;
+	u64 fh;
+};
+
 #define FUSE_SET_MODE (1u << 0)
 #define FUSE_SET_UID (1u << 1)
 #define FUSE_SET_GID (1u << 2)
@@ -241,9 +252,8 @@ _Static_assert(sizeof(struct fuse_setattr_in) == 88, "fuse_setattr_in");
 #define FUSE_FOPEN_DIRECT_IO (1u << 0)
 #define FUSE_FOPEN_NOFLUSH (1u << 5)
 #define FUSE_FOPEN_PARALLEL_DIRECT_WRITES (1u << 6)
-/* The device is the only cache, it orders writes itself, and a close has nothing to bring. */
-#define FUSE_FOPEN_GRANTED                                                                         \
-	(FUSE_FOPEN_DIRECT_IO | FUSE_FOPEN_NOFLUSH | FUSE_FOPEN_PARALLEL_DIRECT_WRITES)
+/* The device is the only cache, and it orders writes itself. */
+#define FUSE_FOPEN_GRANTED (FUSE_FOPEN_DIRECT_IO | FUSE_FOPEN_PARALLEL_DIRECT_WRITES)
 
 struct fuse_open_in {
 	u32 flags;
@@ -273,6 +283,39 @@ struct fuse_release_in {
 	u32 flags;
 	u32 release_flags;
 	u64 lock_owner;
+};
+
+struct fuse_flush_in {
+	u64 fh;
+	u32 unused;
+	u32 padding;
+	u64 lock_owner;
+};
+
+#define FUSE_LK_FLOCK (1u << 0)
+
+struct fuse_file_lock {
+	u64 start;
+	u64 end;
+	u32 type; /* F_RDLCK, F_WRLCK, F_UNLCK: as FS_LOCK_* */
+	u32 pid;
+};
+
+struct fuse_lk_in {
+	u64 fh;
+	u64 owner;
+	struct fuse_file_lock lk;
+	u32 lk_flags;
+	u32 padding;
+};
+_Static_assert(sizeof(struct fuse_lk_in) == 48, "fuse_lk_in");
+
+struct fuse_lk_out {
+	struct fuse_file_lock lk;
+};
+
+struct fuse_interrupt_in {
+	u64 unique;
 };
 
 struct fuse_read_in { /* READ, READDIR, READDIRPLUS */

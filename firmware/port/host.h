@@ -21,15 +21,15 @@
 
 enum host_state { HOST_FREE = 0, HOST_USED = 1 };
 
-struct pool_host { /* 256 bytes */
+struct pool_host { /* 336 bytes */
 	u32 state; /* atomic: enum host_state */
 	u32 pid;   /* of the host's process */
 	u32 reserved[2];
 	struct session session;
 	char name[HOST_NAME]; /* for people: where it is mounted */
 };
-_Static_assert(sizeof(struct pool_host) == 256, "struct pool_host");
-_Static_assert(sizeof(struct session) == 96, "struct session");
+_Static_assert(sizeof(struct pool_host) == 336, "struct pool_host");
+_Static_assert(sizeof(struct session) == 176, "struct session");
 
 struct pool_hosts {
 	u32 changes; /* atomic: counts who comes and goes; waited on */
@@ -39,7 +39,7 @@ struct pool_hosts {
 	char image[224]; /* [immutable] for people: its name */
 	struct pool_host host[POOL_HOSTS];
 };
-_Static_assert(sizeof(struct pool_hosts) == 256 * (1 + POOL_HOSTS), "struct pool_hosts");
+_Static_assert(sizeof(struct pool_hosts) == 256 + 336 * POOL_HOSTS, "struct pool_hosts");
 
 static inline struct pool_hosts *pool_hosts(const struct pool *pool)
 {

@@ -238,3 +238,38 @@ void port_complete(struct port *p, struct port_call *call)
 	cell[CELL_SLOT_OFFSET] = offset;
 	put_completion(p, PORT_CQE(call->tag, PORT_CQE_REPLY));
 }
+
+void port_park(struct port *p, struct port_call *call)
+{
+	if (call->fuse.npay)
+		give_slots(p, call);
+	p->parked |= 1u << call->tag;
+	p->parked_key[call->tag] = call->fuse.in->unique;
+}
+
+void port_unpark(struct port *p, struct exec *x)
+{
+	struct fuse_out_header *out;
+	volatile u32 *cell;
+	u32 tag;
+	u64 key;
+	int error;
+
+	while (fs_lock_done(x->pool, p->number, &key, &error)) {
+		for (tag = 0; tag < p->ntags; tag++)
+			if (p->parked & 1u << tag && p->parked_key[tag] == key)
+				break;
+		if (tag == p->ntags)
+			continue;
+		p->parked &= ~(1u << tag);
+		p->busy &= ~(1u << tag);
+		cell = p->regs + CELL_WORD(tag);
+		out = (void *)(uintptr_t)(cell + CELL_MESSAGE);
+		*out = (struct fuse_out_header){sizeof(*out), error, key};
+		slots_reply(p, x, tag, NULL, 0);
+		cell[0] = sizeof(*out);
+		cell[CELL_INLINE_NSLOTS] = sizeof(*out);
+		cell[CELL_SLOT_OFFSET] = 0;
+		put_completion(p, PORT_CQE(tag, PORT_CQE_REPLY));
+	}
+}

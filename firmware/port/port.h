@@ -29,6 +29,7 @@
 #define PORT_WRITE_SLOTS_MAX 128u
 #define PORT_READ_SLOTS FS_IO_SEGS /* reply slots of a tag: 128 KiB at any offset */
 #define PORT_MAPPED (PORT_TAGS_MAX * PORT_READ_SLOTS)
+#define PORT_WAITING 6u          /* requests that wait for locks, with a tag each */
 #define PORT_HEARTBEAT_MS 10000u /* a host whose heartbeat stands still for so long is cut off */
 
 enum port_state {
@@ -66,6 +67,8 @@ struct port {               /* what every message touches comes first */
 	u32 heartbeat;
 	u64 heartbeat_ms; /* when it last changed */
 	struct session session;
+	u32 parked; /* bits of tags whose request waits for a lock */
+	u64 parked_key[PORT_TAGS_MAX];
 } __attribute__((aligned(32)));
 
 /* One message on its way through an executor. */
@@ -100,6 +103,12 @@ static inline bool port_has_messages(const struct port *p)
 /* Takes entries of the submission ring up to the next request to be served; false: there is none.
  */
 bool port_take(struct port *p, struct exec *x, struct port_call *call);
+
+/* The request waits for a lock (fuse_waits): its tag stays in flight. */
+void port_park(struct port *p, struct port_call *call);
+
+/* Answers the requests that have waited long enough. */
+void port_unpark(struct port *p, struct exec *x);
 
 /* Hands the reply to the host, gives its frames back. */
 void port_complete(struct port *p, struct port_call *call);

@@ -26,6 +26,7 @@ void session_init(struct session *s, u32 host)
 {
 	memset(s, 0, sizeof(*s));
 	s->host = host;
+	s->max_waiting = SESSION_WAITING;
 }
 
 /* [lock] */
@@ -48,9 +49,10 @@ static bool session_pop(struct exec *x, struct session *s, u64 *fh)
 		open = session_entry(x, s, index);
 		s->free = open->next;
 	} else if (s->nused < s->nframes * SESSION_PER_FRAME) {
-		index = s->nused++;
+		index = s->nused;
 		open = session_entry(x, s, index);
 		memset(open, 0, sizeof(*open));
+		atomic_store_release(&s->nused, index + 1); /* session_has() may look at it now */
 	} else {
 		return false;
 	}
@@ -139,10 +141,47 @@ void session_give(struct exec *x, struct session *s, u64 fh)
 	session_unlock(s);
 }
 
+/* Without the lock: entries stay where they are as long as the session lives. */
+bool session_has(struct exec *x, struct session *s, u64 fh, node_t node)
+{
+	const struct session_open *open;
+	const u32 index = (u32)fh - 1;
+
+	if (!node || index >= atomic_load_acquire(&s->nused))
+		return false;
+	open = session_entry(x, s, index);
+	return open->sequence == (u32)(fh >> 32) && open->node == node;
+}
+
+void session_interrupt(struct exec *x, struct session *s, u64 unique)
+{
+	if (fs_lock_interrupt(x, unique))
+		return;
+	session_lock(x, s);
+	s->interrupted[s->ninterrupted++ % SESSION_INTERRUPTS] = unique;
+	session_unlock(s);
+	(void)fs_lock_interrupt(x, unique); /* it may have begun to wait meanwhile */
+}
+
+void session_waits(struct exec *x, struct session *s, u64 unique)
+{
+	bool interrupted = false;
+	u32 i;
+
+	session_lock(x, s);
+	for (i = 0; i < SESSION_INTERRUPTS; i++)
+		interrupted |= s->interrupted[i] == unique;
+	session_unlock(s);
+	if (interrupted)
+		(void)fs_lock_interrupt(x, unique);
+}
+
 void session_drop(struct exec *x, struct session *s)
 {
 	u32 i;
 
+	x->host = s->host;
+	fs_unlock_host(x);
 	for (i = 0; i < s->nused; i++) {
 		struct session_open *open = session_entry(x, s, i);
 		int err;

@@ -11,6 +11,8 @@
 #include "fs/fs.h"
 
 #define SESSION_FRAMES 16u /* frames of handles */
+#define SESSION_INTERRUPTS 8u
+#define SESSION_WAITING 256u /* max_waiting, where the carrier sets no other */
 #define SESSION_PER_FRAME (BLOCK_SIZE / sizeof(struct session_open))
 #define SESSION_OPEN_MAX (SESSION_FRAMES * SESSION_PER_FRAME)
 
@@ -31,6 +33,12 @@ struct session {
 	u32 free;         /* [lock] index + 1 of the first free handle below nused */
 	u32 nframes;      /* [lock] */
 	fno_t frames[SESSION_FRAMES]; /* [lock] */
+	u32 open_flags;               /* FUSE_FOPEN_* that its files get */
+	u32 max_waiting;              /* requests for locks that may wait at once */
+	u32 ninterrupted;             /* [lock] */
+	u32 reserved;
+	/* [lock] the latest interrupts that found nothing: what they mean may be on its way here */
+	u64 interrupted[SESSION_INTERRUPTS];
 };
 
 void session_init(struct session *s, u32 host);
@@ -51,6 +59,14 @@ bool session_take(struct exec *x, struct session *s, u64 fh, node_t node);
 
 /* Gives a handle back that was taken. */
 void session_give(struct exec *x, struct session *s, u64 fh);
+
+/* Whether fh is a handle of that node. */
+bool session_has(struct exec *x, struct session *s, u64 fh, node_t node);
+
+/* FUSE_INTERRUPT of a request, which may come before the request itself is waiting. */
+void session_interrupt(struct exec *x, struct session *s, u64 unique);
+/* The request is waiting now: ends that again if its interrupt has come before. */
+void session_waits(struct exec *x, struct session *s, u64 unique);
 
 /* After the host's death, before its executors are recovered: the handles stay, for session_drop().
  */

@@ -67,6 +67,8 @@ struct pool_server {
 	u32 stopping;   /* atomic */
 	u32 permits;    /* atomic: nobody's; waited on */
 	u32 limit;      /* atomic: permits in all, 1 at least */
+	pthread_t locks;
+	u32 locks_ending; /* atomic */
 	struct thread threads[POOL_SERVE_THREADS_MAX];
 };
 
@@ -320,6 +322,47 @@ static bool serve_messages(struct thread *t)
 	return true;
 }
 
+/* ---- requests that waited for a lock */
+/* The kernel knows a request only on the descriptor by which it was read. */
+static void answer_lock(struct pool_server *server, u64 key, int error)
+{
+	const struct fuse_out_header out = {sizeof(out), error, key};
+	u32 i;
+
+	for (i = 0; i < server->config.threads; i++)
+		if (write(server->threads[i].fd, &out, sizeof(out)) >= 0)
+			return;
+}
+
+static void *locks_main(void *arg)
+{
+	struct pool_server *server = arg;
+	const struct exec *x = &server->threads[0].x;
+	const u32 host = mpdisk_host(server->config.disk);
+	u32 *word = fs_lock_word(x->pool), seen;
+	int error;
+	u64 key;
+
+	for (;;) {
+		seen = atomic_load_acquire(word);
+		if (atomic_load(&server->locks_ending)) /* looked at after the word */
+			return NULL;
+		while (fs_lock_done(x->pool, host, &key, &error))
+			answer_lock(server, key, error);
+		plat_wait(x->plat, word, seen, 0);
+	}
+}
+
+static void locks_stop(struct pool_server *server)
+{
+	const struct exec *x = &server->threads[0].x;
+
+	atomic_store(&server->locks_ending, 1);
+	atomic_add(fs_lock_word(x->pool), 1);
+	plat_wake(x->plat, fs_lock_word(x->pool));
+	pthread_join(server->locks, NULL);
+}
+
 static void *thread_main(void *arg)
 {
 	struct thread *t = arg;
@@ -458,9 +501,12 @@ static void supervise(struct pool_server *server)
 
 int pool_server_run(struct pool_server *server)
 {
-	int err = 0;
+	bool locks;
+	int err;
 	u32 i;
 
+	err = pthread_create(&server->locks, NULL, locks_main, server);
+	locks = !err;
 	for (i = 0; !err && i < server->config.threads; i++) {
 		err = pthread_create(&server->threads[i].id, NULL, thread_main,
 				     &server->threads[i]);
@@ -472,6 +518,8 @@ int pool_server_run(struct pool_server *server)
 	for (i = 0; i < server->config.threads; i++)
 		if (server->threads[i].started)
 			pthread_join(server->threads[i].id, NULL);
+	if (locks)
+		locks_stop(server);
 	tell_ready(server, -ECONNABORTED); /* in case that nobody was told until now */
 	return -err;
 }

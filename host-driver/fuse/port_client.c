@@ -25,6 +25,7 @@
 
 struct tag_state {
 	bool pending;        /* [lock] submitted and not yet reported */
+	bool patient;        /* [lock] PORT_SUBMIT_PATIENT */
 	void *cookie;        /* [lock] */
 	uint64_t start_ns;   /* [lock] */
 	unsigned int nslots; /* [lock] write slots it holds */
@@ -226,6 +227,7 @@ static int take_resources(struct port_client *client, const struct layout *layou
 	}
 	state->nslots = layout->nslots;
 	state->pending = true;
+	state->patient = flags & PORT_SUBMIT_PATIENT;
 	state->cookie = cookie;
 	state->start_ns = port_now_ns();
 	*tag_out = tag;
@@ -679,7 +681,7 @@ void port_get_statistics(struct port_client *client, struct port_statistics *out
 	for (tag = 0; tag < client->info.tags; tag++) {
 		const struct tag_state *state = &client->tag[tag];
 
-		if (!state->pending)
+		if (!state->pending || state->patient)
 			continue;
 		out->in_flight++;
 		if (!out->oldest_ns || state->start_ns < out->oldest_ns)

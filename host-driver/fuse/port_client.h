@@ -70,7 +70,8 @@ int port_client_new(struct link *link, const struct port_info *info, struct port
 	__attribute__((warn_unused_result));
 void port_client_free(struct port_client *client);
 
-#define PORT_SUBMIT_URGENT 1u /* may take the last free tag (FORGET, INTERRUPT) */
+#define PORT_SUBMIT_URGENT 1u  /* may take the last free tag (FORGET, INTERRUPT) */
+#define PORT_SUBMIT_PATIENT 2u /* its reply may take for ever (SETLKW) */
 
 /*
  * Hands a whole FUSE message to the device. 0: its reply (or failure) will be reported with cookie,
@@ -91,7 +92,7 @@ int port_beat(struct port_client *client) __attribute__((warn_unused_result));
 /* Gives the port up: reports all that is in flight with -EIO, and so all later submissions. */
 void port_fail(struct port_client *client, int error, port_reply_fn *fn, void *user);
 
-struct port_statistics {
+struct port_statistics { /* in_flight and oldest_ns: without the patient ones */
 	uint64_t submitted;
 	uint64_t completed;
 	unsigned int in_flight;

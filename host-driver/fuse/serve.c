@@ -37,14 +37,18 @@
 	(PORT_MAX_DATA + 2 * 4096) /* the kernel wants room for max_write and headers              \
 				    */
 #define JOIN_SECONDS 5
+#define INTERRUPTED_MAX 64u
+#define LOCK_RETRY_NS 50000000ull       /* at least, and 16 times what the device took to say so, */
+#define LOCK_RETRY_MAX_NS 1000000000ull /* but no longer than this */
 
 struct request {
 	struct request *next;
 	struct fuse_expect expect;
 	struct fuse_init_in init; /* INIT only */
 	uint64_t start_ns;
-	bool own;     /* made here: the kernel waits for no reply */
-	uint32_t len; /* queued only */
+	uint64_t due_ns; /* of a delayed one */
+	bool own;        /* made here: the kernel waits for no reply */
+	uint32_t len;    /* queued only */
 	_Alignas(8) uint8_t message[];
 };
 
@@ -57,11 +61,15 @@ struct server {
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
 	struct request *queue_head, **queue_tail; /* [lock] */
-	unsigned int queued;                      /* [lock] */
-	unsigned int live;                        /* [lock] requests that are not ended */
-	bool ready_told;                          /* [lock] */
-	bool stopping;                            /* [lock] the threads shall end */
-	int init_error;                           /* [lock] */
+	struct request *delayed; /* [lock] SETLKW that ask again when they are due */
+	unsigned int queued;     /* [lock] */
+	/* [lock] the latest requests that were interrupted on the device's side */
+	uint64_t interrupted[INTERRUPTED_MAX];
+	unsigned int ninterrupted; /* [lock] */
+	unsigned int live;         /* [lock] requests that are not ended */
+	bool ready_told;           /* [lock] */
+	bool stopping;             /* [lock] the threads shall end */
+	int init_error;            /* [lock] */
 	atomic_bool failed;
 	atomic_bool stop_reading;
 	bool stuck; /* after server_run */
@@ -138,6 +146,29 @@ static void complain(struct server *server, const struct request *request, const
 		       fuse_opcode_name(request->expect.opcode), what);
 }
 
+/* The device has as many requests waiting for locks as it takes: this one asks again later. False:
+ * it was interrupted meanwhile. */
+static bool delay(struct server *server, struct request *request)
+{
+	const uint64_t now = port_now_ns();
+	uint64_t pause = 16 * (now - request->start_ns);
+	bool interrupted = false;
+	unsigned int i;
+
+	if (pause < LOCK_RETRY_NS)
+		pause = LOCK_RETRY_NS;
+	request->due_ns = now + (pause < LOCK_RETRY_MAX_NS ? pause : LOCK_RETRY_MAX_NS);
+	pthread_mutex_lock(&server->lock);
+	for (i = 0; i < INTERRUPTED_MAX; i++)
+		interrupted |= server->interrupted[i] == request->expect.unique;
+	if (!interrupted) {
+		request->next = server->delayed;
+		server->delayed = request;
+	}
+	pthread_mutex_unlock(&server->lock);
+	return !interrupted;
+}
+
 static void on_reply(void *user, const struct port_reply *reply)
 {
 	struct server *server = user;
@@ -168,6 +199,11 @@ static void on_reply(void *user, const struct port_reply *reply)
 	if (!fuse_reply_is_sound(&request->expect, &header, len)) {
 		complain(server, request, "makes no sense");
 		end_with_error(server, request, -EIO);
+		return;
+	}
+	if (request->expect.opcode == FUSE_SETLKW && header.error == -EAGAIN) {
+		if (!delay(server, request))
+			end_with_error(server, request, -EINTR);
 		return;
 	}
 	iov[0] = (struct iovec){&header, sizeof(header)};
@@ -204,7 +240,9 @@ static void fail(struct server *server, int error, const char *why)
 /* Hands a request to the port. -EAGAIN: it is still the caller's; else it is gone. */
 static int submit(struct server *server, struct request *request, const void *message, uint32_t len)
 {
-	const unsigned int flags = request->expect.no_reply ? PORT_SUBMIT_URGENT : 0;
+	const unsigned int flags =
+		(request->expect.no_reply ? PORT_SUBMIT_URGENT : 0) |
+		(request->expect.opcode == FUSE_SETLKW ? PORT_SUBMIT_PATIENT : 0);
 	int err = -EIO;
 
 	if (!atomic_load(&server->failed))
@@ -262,7 +300,30 @@ static void pump(struct server *server)
 	}
 }
 
-/* An interrupted request that still waits here is answered here. */
+/* Puts those of the delayed into the queue that are due; all of them, if none can be had any more.
+ */
+static void queue_delayed(struct server *server)
+{
+	const uint64_t now = port_now_ns();
+	struct request **at, *request;
+
+	pthread_mutex_lock(&server->lock);
+	for (at = &server->delayed; (request = *at) != NULL;) {
+		if (request->due_ns > now && !atomic_load(&server->failed)) {
+			at = &request->next;
+			continue;
+		}
+		*at = request->next;
+		request->next = NULL;
+		request->start_ns = now;
+		*server->queue_tail = request;
+		server->queue_tail = &request->next;
+		server->queued++;
+	}
+	pthread_mutex_unlock(&server->lock);
+}
+
+/* An interrupted request that still waits here is answered here; of another it is remembered. */
 static bool interrupt_queued(struct server *server, uint64_t unique)
 {
 	struct request **at, *request;
@@ -276,6 +337,15 @@ static bool interrupt_queued(struct server *server, uint64_t unique)
 		if (!*at)
 			server->queue_tail = at;
 		server->queued--;
+	} else {
+		for (at = &server->delayed; *at && (*at)->expect.unique != unique;
+		     at = &(*at)->next)
+			;
+		request = *at;
+		if (request)
+			*at = request->next;
+		else
+			server->interrupted[server->ninterrupted++ % INTERRUPTED_MAX] = unique;
 	}
 	pthread_mutex_unlock(&server->lock);
 	if (request)
@@ -336,7 +406,9 @@ static void take_message(struct server *server, const void *message, uint32_t le
 	must_queue = server->queued > 0;
 	pthread_mutex_unlock(&server->lock);
 
-	request = new_request(server, message, len, must_queue ? len : 0);
+	/* a SETLKW may have to ask again */
+	request = new_request(server, message, len,
+			      must_queue || in->opcode == FUSE_SETLKW ? len : 0);
 	if (!request) {
 		refuse(server, in, -ENOMEM);
 		return;
@@ -425,6 +497,7 @@ static void *completer_main(void *arg)
 			fail(server, n, "no reply can be read");
 			break;
 		}
+		queue_delayed(server);
 		pump(server);
 		if (port_now_ns() - last_beat >= BEAT_MS * 1000000ull) {
 			last_beat = port_now_ns();
@@ -435,6 +508,7 @@ static void *completer_main(void *arg)
 			}
 		}
 	}
+	queue_delayed(server);
 	pump(server);
 	return NULL;
 }

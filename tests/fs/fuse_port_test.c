@@ -10,6 +10,7 @@
 #include "platform/regs/port_device.h"
 #include "platform/regs/port_host.h"
 #include "port/port.h"
+#include "fs/flock.h"
 #include "tests/fs/fixture.h"
 
 #define SLOTS 1024u
@@ -78,7 +79,11 @@ static void run(struct host *h)
 {
 	while (port_take(&h->port, h->x, &h->call)) {
 		fuse_serve(&h->call.fuse);
-		port_complete(&h->port, &h->call);
+		if (fuse_waits(&h->call.fuse))
+			port_park(&h->port, &h->call);
+		else
+			port_complete(&h->port, &h->call);
+		port_unpark(&h->port, h->x);
 	}
 	if (port_wants_change(&h->port))
 		port_change(&h->port, h->x);
@@ -192,6 +197,13 @@ static void finish(struct host *h)
 {
 	control(h, PORT_DEVICE_EVENT_DETACH_MASK);
 	fixture_unmount_check();
+}
+
+static int getattr(struct host *h, u64 node)
+{
+	const struct fuse_getattr_in in = {0};
+
+	return simple(h, FUSE_GETATTR, node, &in, sizeof(in));
 }
 
 /* CREATE in the root; *fh is its handle. */
@@ -353,7 +365,7 @@ TEST(detach_releases_open_files)
 	node = create(h, "f", &fh);
 	CHECK_EQ(write_at(h, node, fh, 0, data, sizeof(data)), sizeof(data));
 	CHECK_EQ(simple(h, FUSE_UNLINK, 1, "f", 2), 0);
-	CHECK_EQ(simple(h, FUSE_GETATTR, node, NULL, 0), 0); /* it is open */
+	CHECK_EQ(getattr(h, node), 0); /* it is open */
 	control(h, PORT_DEVICE_EVENT_DETACH_MASK);
 	CHECK_OK(fs_statfs(h->x, &after));
 	CHECK_EQ(after.ffree, before.ffree);
@@ -383,7 +395,7 @@ TEST(init_refuses_old_hosts)
 	const struct fuse_init_in in = {.major = 7, .minor = 30};
 
 	CHECK_EQ(simple(h, FUSE_INIT, 0, &in, sizeof(in)), -MP_EPROTO);
-	CHECK_EQ(simple(h, FUSE_GETATTR, 1, NULL, 0), -MP_EPROTO);
+	CHECK_EQ(getattr(h, 1), -MP_EPROTO);
 	finish(h);
 }
 
@@ -442,6 +454,7 @@ TEST(short_writes_may_lie_in_the_cell)
 	u64 fh, node = create(h, "f", &fh);
 	u32 i;
 
+	args.in.fh = fh;
 	for (i = 0; i < 100; i++)
 		args.data[i] = (u8)(i + 1);
 	request(h, 1, FUSE_WRITE, node, &args, sizeof(args.in) + 100, NULL, 0, 0);
@@ -458,6 +471,7 @@ TEST(appending_ignores_the_offset)
 	u8 back[16];
 	u64 fh, node = create(h, "f", &fh);
 
+	in.fh = fh;
 	CHECK_EQ(write_at(h, node, fh, 0, (const u8 *)"first", 5), 5);
 	request(h, 1, FUSE_WRITE, node, &in, sizeof(in), (const u8 *)"other", 5, 0);
 	CHECK_EQ(send(h, 1), 0);
@@ -695,7 +709,7 @@ TEST(cells_that_make_no_sense_are_invalid)
 		CHECK_EQ(h->port.write_busy[0], 0);
 	}
 	CHECK_EQ(kind_of(h, 77), PORT_CQE_INVALID);
-	CHECK_EQ(simple(h, FUSE_GETATTR, 1, NULL, 0), 0);
+	CHECK_EQ(getattr(h, 1), 0);
 	finish(h);
 }
 
@@ -707,7 +721,7 @@ static void check_broken(struct host *h)
 	CHECK(h->regs[PORT_DEVICE_CTRL / 4] & PORT_DEVICE_CTRL_FENCE_MASK);
 	control(h, PORT_DEVICE_EVENT_ATTACH_MASK);
 	init(h);
-	CHECK_EQ(simple(h, FUSE_GETATTR, 1, NULL, 0), 0);
+	CHECK_EQ(getattr(h, 1), 0);
 	finish(h);
 }
 
@@ -725,7 +739,7 @@ TEST(a_tag_in_flight_breaks_the_port)
 	struct host *h = initialised();
 	static struct port_call first;
 
-	request(h, 5, FUSE_GETATTR, 1, NULL, 0, NULL, 0, 0);
+	request(h, 5, FUSE_STATFS, 1, NULL, 0, NULL, 0, 0);
 	post(h, PORT_SQE(5, PORT_SQE_REQUEST));
 	CHECK(port_take(&h->port, h->x, &first));
 	post(h, PORT_SQE(5, PORT_SQE_REQUEST));
@@ -733,6 +747,185 @@ TEST(a_tag_in_flight_breaks_the_port)
 	fuse_serve(&first.fuse); /* what was taken ends, without a completion */
 	port_complete(&h->port, &first);
 	check_broken(h);
+}
+
+/* ---- handles, locks, forgetting */
+TEST(wrong_handles_and_short_requests_are_refused)
+{
+	struct host *h = initialised();
+	const u8 data[4] = "abc";
+	u64 fh, node = create(h, "f", &fh), other_fh, other = create(h, "g", &other_fh);
+	u8 back[4];
+
+	CHECK_EQ(write_at(h, node, fh, 0, data, 4), 4);
+	CHECK_EQ(read_at(h, node, fh, 0, back, 4), 4);
+	CHECK_EQ(read_at(h, node, other_fh, 0, back, 4), -MP_EBADF);
+	CHECK_EQ(read_at(h, node, 0, 0, back, 4), -MP_EBADF);
+	CHECK_EQ(read_at(h, node, fh + (1ull << 32), 0, back, 4), -MP_EBADF);
+	CHECK_EQ(write_at(h, other, fh, 0, data, 4), -MP_EBADF);
+	CHECK_EQ(simple(h, FUSE_GETATTR, node, NULL, 0), -MP_EINVAL);
+	CHECK_EQ(simple(h, FUSE_GETATTR, node, "1234567", 8), -MP_EINVAL);
+	finish(h);
+}
+
+static int set_lock(struct host *h, u32 tag, u32 opcode, u64 node, u64 fh, u64 owner, u32 type)
+{
+	const struct fuse_lk_in in = {.fh = fh, .owner = owner, .lk = {0, 99, type, 1}};
+
+	request(h, tag, opcode, node, &in, sizeof(in), NULL, 0, 0);
+	if (opcode != FUSE_SETLKW)
+		return send(h, tag);
+	post(h, PORT_SQE(tag, PORT_SQE_REQUEST));
+	run(h);
+	return 0;
+}
+
+TEST(a_request_that_waits_for_a_lock_does_not_hold_the_port_up)
+{
+	struct host *h = initialised();
+	u64 fh, node = create(h, "f", &fh), unique;
+
+	CHECK_EQ(set_lock(h, 0, FUSE_SETLK, node, fh, 1, FS_LOCK_WRITE), 0);
+	CHECK_EQ(set_lock(h, 0, FUSE_SETLK, node, fh, 2, FS_LOCK_WRITE), -MP_EAGAIN);
+	CHECK_EQ(set_lock(h, 0, FUSE_SETLK, node, 77, 2, FS_LOCK_WRITE), -MP_EBADF);
+	set_lock(h, 3, FUSE_SETLKW, node, fh, 2, FS_LOCK_WRITE);
+	unique = h->unique;
+	CHECK_EQ((u16)h->regs[PORT_DEVICE_CQ_TAIL / 4], h->cq_head); /* no reply yet */
+	CHECK_EQ(getattr(h, node), 0);
+	request(h, 0, FUSE_SETLK, node,
+		&(struct fuse_lk_in){.fh = fh, .owner = 1, .lk = {0, 99, FS_LOCK_NONE, 1}},
+		sizeof(struct fuse_lk_in), NULL, 0, 0);
+	post(h, PORT_SQE(0, PORT_SQE_REQUEST));
+	run(h);
+	CHECK_EQ(completion(h), PORT_CQE(0, PORT_CQE_REPLY));
+	CHECK_EQ(completion(h), PORT_CQE(3, PORT_CQE_REPLY));
+	CHECK_EQ(reply_head(h, 3)->error, 0);
+	CHECK_EQ(reply_head(h, 3)->unique, unique);
+	CHECK_EQ(set_lock(h, 0, FUSE_SETLK, node, fh, 1, FS_LOCK_READ), -MP_EAGAIN);
+	finish(h);
+}
+
+TEST(waiting_for_a_lock_ends_by_interrupt_and_by_detach)
+{
+	struct host *h = initialised();
+	u64 fh, node = create(h, "f", &fh), unique;
+	struct fuse_interrupt_in in;
+
+	CHECK_EQ(set_lock(h, 0, FUSE_SETLK, node, fh, 1, FS_LOCK_WRITE), 0);
+	set_lock(h, 3, FUSE_SETLKW, node, fh, 2, FS_LOCK_WRITE);
+	unique = h->unique;
+	in.unique = unique;
+	request(h, 1, FUSE_INTERRUPT, 0, &in, sizeof(in), NULL, 0, 0);
+	post(h, PORT_SQE(1, PORT_SQE_REQUEST));
+	run(h);
+	CHECK_EQ(completion(h), PORT_CQE(1, PORT_CQE_REPLY)); /* the tag is free; no message */
+	CHECK_EQ(completion(h), PORT_CQE(3, PORT_CQE_REPLY));
+	CHECK_EQ(reply_head(h, 3)->error, -MP_EINTR);
+	/* the interrupt comes before the request */
+	in.unique = h->unique + 2;
+	request(h, 1, FUSE_INTERRUPT, 0, &in, sizeof(in), NULL, 0, 0);
+	post(h, PORT_SQE(1, PORT_SQE_REQUEST));
+	run(h);
+	CHECK_EQ(completion(h), PORT_CQE(1, PORT_CQE_REPLY));
+	set_lock(h, 4, FUSE_SETLKW, node, fh, 2, FS_LOCK_WRITE);
+	CHECK_EQ(completion(h), PORT_CQE(4, PORT_CQE_REPLY));
+	CHECK_EQ(reply_head(h, 4)->error, -MP_EINTR);
+	set_lock(h, 5, FUSE_SETLKW, node, fh, 2, FS_LOCK_WRITE);
+	finish(h);
+}
+
+TEST(no_more_wait_for_locks_than_leave_tags_free)
+{
+	struct host *h = initialised();
+	u64 fh, node = create(h, "f", &fh);
+	u32 i;
+
+	CHECK_EQ(set_lock(h, 0, FUSE_SETLK, node, fh, 1, FS_LOCK_WRITE), 0);
+	for (i = 0; i < PORT_WAITING; i++)
+		set_lock(h, 4 + i, FUSE_SETLKW, node, fh, 2 + i, FS_LOCK_WRITE);
+	CHECK_EQ((u16)h->regs[PORT_DEVICE_CQ_TAIL / 4], h->cq_head);
+	set_lock(h, 1, FUSE_SETLKW, node, fh, 90, FS_LOCK_WRITE);
+	CHECK_EQ(completion(h), PORT_CQE(1, PORT_CQE_REPLY));
+	CHECK_EQ(reply_head(h, 1)->error, -MP_EAGAIN);
+	finish(h);
+}
+
+TEST(locks_go_with_flush_and_release)
+{
+	struct host *h = initialised();
+	u64 fh, node = create(h, "f", &fh), again;
+	const struct fuse_open_in open = {.flags = 2};
+	struct fuse_flush_in flush = {.lock_owner = 1};
+	struct fuse_release_in release = {0};
+
+	CHECK_EQ(simple(h, FUSE_OPEN, node, &open, sizeof(open)), 0);
+	again = ((const struct fuse_open_out *)result(h, 0))->fh;
+	CHECK_EQ(set_lock(h, 0, FUSE_SETLK, node, fh, 1, FS_LOCK_WRITE), 0);
+	flush.fh = again;
+	CHECK_EQ(simple(h, FUSE_FLUSH, node, &flush, sizeof(flush)), 0);
+	CHECK_EQ(set_lock(h, 0, FUSE_SETLK, node, again, 2, FS_LOCK_WRITE), 0);
+	CHECK_EQ(set_lock(h, 0, FUSE_SETLK, node, fh, 1, FS_LOCK_WRITE), -MP_EAGAIN);
+	release.fh = again;
+	CHECK_EQ(simple(h, FUSE_RELEASE, node, &release, sizeof(release)), 0);
+	CHECK_EQ(set_lock(h, 0, FUSE_SETLK, node, fh, 1, FS_LOCK_WRITE), 0);
+	finish(h);
+}
+
+TEST(lock_table_ends_with_enolck)
+{
+	struct host *h = initialised();
+	u64 fh, node = create(h, "f", &fh);
+	u32 i;
+	int err = 0;
+
+	for (i = 0; !err && i < 100000; i++) {
+		const struct fuse_lk_in in = {
+			.fh = fh, .owner = 1, .lk = {3 * i, 3 * i, FS_LOCK_WRITE, 1}};
+
+		err = simple(h, FUSE_SETLK, node, &in, sizeof(in));
+	}
+	CHECK_EQ(err, -MP_ENOLCK);
+	CHECK(i >= 100 && i <= FLOCK_MAX);
+	/* another host is not kept from it, and what is there goes */
+	h->x->host = 5;
+	CHECK_OK(fs_setlk(
+		h->x,
+		&(struct fs_lock){
+			.node = node, .owner = 1, .start = 1, .end = 1, .type = FS_LOCK_WRITE},
+		false, 0, 0));
+	CHECK_EQ(set_lock(h, 0, FUSE_SETLK, node, fh, 1, FS_LOCK_NONE), 0);
+	finish(h);
+}
+
+TEST(a_removed_directory_stays_until_it_is_forgotten)
+{
+	struct host *h = initialised();
+	struct {
+		struct fuse_mkdir_in in;
+		char name[2];
+	} args = {{.mode = 0755}, "d"};
+	const struct fuse_entry_out *entry = result(h, 0);
+	const struct fuse_attr_out *attr = result(h, 0);
+	struct fs_statfs before, held, after;
+	u64 node, forget = 1;
+
+	CHECK_OK(fs_statfs(h->x, &before));
+	CHECK_EQ(simple(h, FUSE_MKDIR, 1, &args, sizeof(args.in) + 2), 0);
+	node = entry->nodeid;
+	CHECK_EQ(simple(h, FUSE_RMDIR, 1, "d", 2), 0);
+	CHECK_EQ(getattr(h, node), 0);
+	CHECK_EQ(attr->attr.nlink, 0);
+	CHECK_EQ(simple(h, FUSE_LOOKUP, node, "x", 2), -MP_ENOENT);
+	CHECK_OK(fs_statfs(h->x, &held));
+	CHECK_EQ(held.ffree, before.ffree - 1);
+	request(h, 1, FUSE_FORGET, node, &forget, sizeof(forget), NULL, 0, 0);
+	post(h, PORT_SQE(1, PORT_SQE_REQUEST));
+	run(h);
+	CHECK_EQ(completion(h), PORT_CQE(1, PORT_CQE_REPLY));
+	CHECK_EQ(getattr(h, node), -MP_ESTALE);
+	CHECK_OK(fs_statfs(h->x, &after));
+	CHECK_EQ(after.ffree, before.ffree);
+	finish(h);
 }
 
 /* Requests of every kind with nonsense in them: an answer each, and the filesystem stays whole. */

@@ -2,10 +2,11 @@
 /*
  * posix-suite: what POSIX and ext4 promise, asked of any mount by system calls.
  *
- *	posix-suite [-l] [-L] [-t SECONDS] [-x PATTERN]... DIR [PATTERN...]
+ *	posix-suite [-l] [-L] [-t SECONDS] [-o PATTERN]... [-x PATTERN]... [-2 DIR] DIR [PATTERN...]
  *
- * Runs the checks whose name matches a shell pattern (all), but those of -x, in DIR, which must be
- * on the mount. -l lists them, -L adds those that take long. One line PASS or FAIL for each; the
+ * Runs the checks whose name matches a shell pattern (all), but those of -x and, with -o, only of
+ * those, in DIR, which must be on the mount. -l lists them, -L adds those that take long. -2 is the
+ * same directory on another host: checks of locks use both. One line PASS or FAIL for each; the
  * status is 0 if none failed.
  */
 #define _GNU_SOURCE
@@ -35,12 +36,12 @@ static struct table_check table[TABLE_MAX];
 static unsigned int ntable;
 
 bool on_ext4;
-const char *suite_dir;
+const char *suite_dir, *second_dir;
 static int message_fd = -1; /* where a failed check says why */
 static int probe_fd = -1;
 static unsigned int seconds = 30;
-static const char *only[64], *not [64];
-static unsigned int nonly, nnot;
+static const char *only[64], *must[64], *without[64];
+static unsigned int nonly, nmust, nnot;
 
 const char *const type_names[TYPES] = {"reg", "dir", "fifo", "socket", "char", "block", "symlink"};
 
@@ -97,6 +98,17 @@ pid_t start_child(void)
 		alarm(seconds);
 	}
 	return pid;
+}
+
+void second_host(void)
+{
+	char here[PATH_MAX], there[2 * PATH_MAX];
+
+	if (!second_dir)
+		return;
+	TRUE(getcwd(here, sizeof(here)));
+	snprintf(there, sizeof(there), "%s/%s", second_dir, strrchr(here, '/') + 1);
+	OK(chdir(there));
 }
 
 void join_child(pid_t pid)
@@ -292,14 +304,16 @@ static int remove_one(const char *path, const struct stat *s, int flag, struct F
 static bool matches(const char *name)
 {
 	unsigned int i;
-	bool wanted = !nonly;
+	bool wanted = !nonly, may = !nmust;
 
 	for (i = 0; i < nonly; i++)
 		wanted |= fnmatch(only[i], name, 0) == 0;
+	for (i = 0; i < nmust; i++)
+		may |= fnmatch(must[i], name, 0) == 0;
 	for (i = 0; i < nnot; i++)
-		if (fnmatch(not [i], name, 0) == 0)
+		if (fnmatch(without[i], name, 0) == 0)
 			return false;
-	return wanted;
+	return wanted && may;
 }
 
 static void child(const struct check *check, const struct table_check *entry, const char *dir)
@@ -409,15 +423,19 @@ int main(int argc, char **argv)
 	bool list = false, long_ones = false;
 	int opt;
 
-	while ((opt = getopt(argc, argv, "lLt:x:")) != -1) {
+	while ((opt = getopt(argc, argv, "2:lLo:t:x:")) != -1) {
 		if (opt == 'l')
 			list = true;
 		else if (opt == 'L')
 			long_ones = true;
+		else if (opt == '2')
+			second_dir = realpath(optarg, NULL);
 		else if (opt == 't')
 			seconds = (unsigned int)atoi(optarg);
+		else if (opt == 'o' && nmust < 64)
+			must[nmust++] = optarg;
 		else if (opt == 'x' && nnot < 64)
-			not [nnot++] = optarg;
+			without[nnot++] = optarg;
 		else
 			return 2;
 	}
@@ -425,8 +443,9 @@ int main(int argc, char **argv)
 	if (long_ones)
 		long_add_checks();
 	if (!list && optind == argc) {
-		fprintf(stderr, "usage: posix-suite [-l] [-L] [-t SECONDS] [-x PATTERN]... DIR "
-				"[PATTERN...]\n");
+		fprintf(stderr,
+			"usage: posix-suite [-lL] [-t SECONDS] [-o|-x PATTERN]... [-2 DIR] DIR "
+			"[PATTERN...]\n");
 		return 2;
 	}
 	if (!list && !begin(argv[optind++]))

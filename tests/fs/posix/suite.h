@@ -112,6 +112,9 @@ void fd_times_changed(const char *file, int line, const struct stat *before, int
 
 /* Whether the mount is one of the kernel's own ext4: only for limits that FUSE sets. */
 extern bool on_ext4;
+/* The same directory on another host's mount of the filesystem, or NULL (-2). */
+extern const char *second_dir;
+void second_host(void);       /* goes to the check's directory there */
 extern const char *suite_dir; /* the directory that was given, absolute */
 
 #endif
