@@ -35,6 +35,7 @@ all: ## build everything
 
 # The packages of Debian 12 that are used, and nothing is fetched when all are there.
 PACKAGES := gcc g++ make pkg-config libfuse3-dev fuse3 fuse2fs bindfs zlib1g-dev e2fsprogs util-linux attr acl \
+	git sqlite3 rsync fio dbench fsmark stress-ng \
 	python3 python3-venv xz-utils psmisc verilator yosys gcc-riscv64-unknown-elf \
 	picolibc-riscv64-unknown-elf clang-format shellcheck
 VENV := $(BUILD)/venv
@@ -79,6 +80,9 @@ bench: ## measure; needs a quiet machine
 
 soak: deps ## the main job again and again until it fails or ROUNDS (default 20) are done
 	@$(MAKE) --no-print-directory -j$(JOBS) all
+	@$(MAKE) --no-print-directory -j$(JOBS) $(BUILD)/tests/posix-suite
+	@$(SUDO) env BUILD=$(BUILD) LONG=1 tests/system/posix ext4 shared
+	@$(SUDO) env BUILD=$(BUILD) SCALE=5 tests/system/programs
 	@$(SUDO) env BUILD=$(BUILD) tests/system/soak $(or $(ROUNDS),20)
 
 check-generated: ## fail if checked-in generated files differ from their source
