@@ -5,7 +5,7 @@ BENCH_NATIVE := $(BUILD)/bench/native
 BENCH_CORE_SOURCES = $(filter-out firmware/port/%,$(CORE_SRC)) $(CORE_PLAT_SRC)
 comma := ,
 BENCH_NO_UNDO := -DMPDISK_SINGLE_HART $(addprefix -Wl$(comma)--wrap=,tx_save_range tx_save_few tx_save_word)
-BENCH_PRIVATE_FLAGS = $(CORE_FLAGS) -DBENCH_PRIVATE
+BENCH_PRIVATE_FLAGS = $(CORE_FLAGS) -DBENCH_PRIVATE -ffunction-sections -Wl,--gc-sections
 
 $(BENCH_NATIVE)/api: tests/bench/native/api.c $(BUILD)/libmpdisk.a
 	@mkdir -p $(@D)
