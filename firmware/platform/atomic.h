@@ -23,6 +23,10 @@ static inline void atomic_fence(void)
 	compiler_barrier();
 }
 
+static inline void atomic_pause(void)
+{
+}
+
 static inline u32 atomic_load(const u32 *p)
 {
 	return *(const volatile u32 *)p;
@@ -156,6 +160,16 @@ static inline u32 atomic_or(u32 *p, u32 v)
 static inline u32 atomic_and(u32 *p, u32 v)
 {
 	return __atomic_fetch_and(p, v, __ATOMIC_ACQ_REL);
+}
+
+/* Between two looks at a word that another executor is about to change. */
+static inline void atomic_pause(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+	__builtin_ia32_pause();
+#else
+	__asm__ volatile("" ::: "memory");
+#endif
 }
 #endif
 

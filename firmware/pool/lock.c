@@ -13,6 +13,7 @@
 #endif
 
 #define LOCK_TIMEOUT_MS 1000u /* then the word is looked at again */
+#define LOCK_SPINS 60u        /* looks at a word before its waiter sleeps: about 2 us */
 #define LOCK_STUCK 20u        /* timeouts after which a debug build gives up */
 
 enum lock_mode { LOCK_MODE_READ, LOCK_MODE_WRITE };
@@ -137,12 +138,20 @@ static inline bool lock_attempt(struct exec *x, u32 *word, enum lock_mode mode)
 }
 
 /* Waits until the lock is taken. The last holder always leaves 0 and wakes everybody. */
+/* Most locks are held for less time than a sleep takes. */
+static inline void lock_spin(const u32 *word)
+{
+	for (u32 n = 0; POOL_SHARED && n < LOCK_SPINS && atomic_load(word); n++)
+		atomic_pause();
+}
+
 static __attribute__((noinline)) int lock_wait(struct exec *x, u32 *word, enum lock_mode mode,
 					       enum lock_rank rank, u32 mini)
 {
 	u32 timeouts = 0;
 	u64 since = plat_ms(x->plat);
 
+	lock_spin(word);
 	for (;;) {
 		u32 seen = atomic_load(word);
 
