@@ -32,11 +32,6 @@ struct fs_error { /* 64 bytes */
 };
 
 struct fs {
-	u32 rename_lock; /* RANK_RENAME */
-	u32 orphan_lock; /* RANK_ORPHAN */
-	u32 xattr_lock;  /* RANK_XATTR */
-	u32 super_lock;  /* RANK_SUPER */
-	u32 icache_lock; /* RANK_ICACHE: inode hash chains, LRU and free list */
 	u32 read_only;   /* atomic: by option, or after an error (errors=remount-ro) */
 	u32 error_count; /* atomic: errors found since the mount */
 	u32 ngroups;     /* the rest: [immutable after mount] unless said otherwise */
@@ -67,16 +62,10 @@ struct fs {
 	u32 ninodes;
 	ref_t inode_hash; /* u32[ninode_hash]: ref of the first inode */
 	u32 ninode_hash;
-	ref_t inode_free;  /* [icache_lock] */
-	u32 clock_hand;    /* atomic: slot that is looked at next for reuse */
-	ref_t orphan_head; /* [orphan_lock] in-memory list, same order as on the medium */
 	/* dentry cache, owner dcache.c */
 	ref_t dentry_sets; /* struct dentry_set[ndentry_sets] */
 	u32 ndentry_sets;  /* a power of two */
-	/* allocator, owner alloc.c */
-	u32 next_dir_group; /* atomic: where the next top-level directory goes */
-	u32 generation;     /* atomic: next inode generation */
-	u32 error_state;    /* atomic: enum error_state, of what follows */
+	u32 error_state;   /* atomic: enum error_state, of what follows */
 	u32 was_valid;  /* the medium was clean when it was mounted: unmounting marks it so again */
 	u32 mounted_rw; /* the medium may be written to: also after an error, to say so */
 	u32 nheld;      /* atomic: directories that are removed and kept (inode.held) */
@@ -90,8 +79,20 @@ struct fs {
 	u32 errors;                  /* s_errors: what to do */
 	struct fs_error first_error; /* [error_lock] since the mount */
 	struct fs_error last_error;  /* [error_lock] */
-	u32 reserved[12];
+	/* what everybody writes, apart from what everybody reads */
+	_Alignas(64) u32 icache_lock; /* RANK_ICACHE: inode hash chains, LRU and free list */
+	ref_t inode_free;             /* [icache_lock] */
+	u32 clock_hand;               /* atomic: slot that is looked at next for reuse */
+	u32 generation;               /* atomic: next inode generation */
+	u32 orphan_lock;              /* RANK_ORPHAN */
+	ref_t orphan_head;  /* [orphan_lock] in-memory list, same order as on the medium */
+	u32 super_lock;     /* RANK_SUPER */
+	u32 rename_lock;    /* RANK_RENAME */
+	u32 xattr_lock;     /* RANK_XATTR */
+	u32 next_dir_group; /* atomic: where the next top-level directory goes */
+	u32 reserved[6];
 };
+_Static_assert(sizeof(struct fs) % 64 == 0, "struct fs");
 
 static inline struct fs *fs_of(const struct exec *x)
 {

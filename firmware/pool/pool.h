@@ -30,6 +30,7 @@ struct exec;
 #define POOL_BOUNCE 32u             /* frames of the area from which buffers are written */
 #define POOL_MIN_SIZE (4u << 20)
 
+/* What is read all the time lies apart from what others write all the time. */
 struct pool_header {
 	u32 magic;
 	u32 abi;          /* [immutable] hash of the layout: pool_abi() */
@@ -41,8 +42,14 @@ struct pool_header {
 	u32 nhash;        /* [immutable] a power of two */
 	ref_t hash_locks; /* [immutable] lock words of the hash buckets, nhash / 16 */
 	ref_t fs;         /* [immutable after mount] struct fs: the mounted filesystem */
-	ref_t carve;      /* next byte pool_carve() gives out */
-	u32 sealed;
+	fno_t zero_frame; /* [immutable] a frame of zeros, for holes */
+	ref_t dirty_map;  /* [immutable] a bit per frame, set when it becomes dirty (atomic),
+			     cleared under writeback_lock only */
+	ref_t bounce;     /* [immutable] POOL_BOUNCE contiguous frames [writeback_lock] */
+	ref_t journal;    /* [immutable] struct journal */
+	u32 gate;         /* [writeback_lock] tid that may be joined, 0: none now (journal.h) */
+	ref_t hosts;      /* [immutable] struct pool_hosts, of a pool in shared mode */
+	/* 64 */
 	u32 free_lock;      /* lock word of the free list and the LRU */
 	fno_t free_head;    /* [free_lock] the longest free: runs of frames stay runs */
 	fno_t free_tail;    /* [free_lock] */
@@ -50,20 +57,16 @@ struct pool_header {
 	u32 clock_hand;     /* atomic: where eviction looks next */
 	u32 writeback_lock; /* lock word of the one who writes buffers: bounce area, dirty map */
 	u32 ndirty; /* atomic: dirty frames; a hint where POOL_SHARED: deaths leave it higher */
-	fno_t zero_frame;   /* [immutable] a frame of zeros, for holes */
 	u32 writeback_word; /* waited on by the flusher */
-	ref_t dirty_map;    /* [immutable] a bit per frame, set when it becomes dirty (atomic),
-			       cleared under writeback_lock only */
-	ref_t bounce;       /* [immutable] POOL_BOUNCE contiguous frames [writeback_lock] */
 	u32 age_ms;         /* [writeback_lock] when dirty frames were last marked old */
-	ref_t journal;      /* [immutable] struct journal */
-	u32 gate;           /* [writeback_lock] tid that may be joined, 0: none now (journal.h) */
-	ref_t hosts;        /* [immutable] struct pool_hosts, of a pool in shared mode */
 	u32 nwritten; /* atomic: writes of the medium, and as many of them as a flush has covered */
 	u32 nflushed; /* atomic */
+	ref_t carve;  /* next byte pool_carve() gives out */
+	u32 sealed;
 	u32 reserved[3];
 };
-_Static_assert(sizeof(struct pool_header) == 128, "struct pool_header");
+_Static_assert(sizeof(struct pool_header) == 128 && offsetof(struct pool_header, free_lock) == 64,
+	       "struct pool_header");
 
 enum tx_phase {
 	TX_IDLE = 0,
