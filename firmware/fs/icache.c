@@ -435,6 +435,7 @@ static struct inode *slot_get_fast(struct exec *x, ino_no_t ino)
 	}
 	if (!ref || n == CHAIN_MAX)
 		return NULL;
+	exec_jitter(x);
 	if (!pin_try(x, &inode->pins))
 		return NULL;
 	/* it may have become another's before it was pinned, not after */

@@ -103,6 +103,7 @@ static inline struct frame *frame_lookup(struct exec *x, enum frame_kind kind, u
 				f->pins++;
 				return f;
 			}
+			exec_jitter(x);
 			if (!frame_try_pin(x, f))
 				break;
 			if (frame_is(f, kind, lo, hi))

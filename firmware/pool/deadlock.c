@@ -12,18 +12,20 @@
 
 #ifdef MPDISK_DEBUG
 #include "fs/inode.h"
+#include "journal/journal.h"
 #include "pool/cache.h"
 
 #define LOOK_MS 250u /* a wait as long as that looks for a circle */
 #define LOOK_YIELDS 4096u
 
 /* What a word of the pool is. */
-enum wait_kind { WAIT_LOCK, WAIT_FLAGS, WAIT_PINS, WAIT_EDITORS, WAIT_STATE };
+enum wait_kind { WAIT_LOCK, WAIT_FLAGS, WAIT_PINS, WAIT_EDITORS, WAIT_STATE, WAIT_JOURNAL };
 struct wait_word {
 	enum wait_kind kind;
 	const char *name;
 	u32 number;
 	struct frame *frame;
+	const struct inode *inode;
 };
 
 static const struct exec_slot *slot_of(const struct exec *x, u32 id)
@@ -65,7 +67,8 @@ static void inode_word(const struct exec *x, u32 index, u32 offset, struct wait_
 {
 	const struct inode *inode = (struct inode *)exec_ptr(x, fs_of(x)->inodes) + index;
 
-	w->number = inode->ino;
+	w->inode = inode;
+	w->number = atomic_load(&inode->ino);
 	switch (offset) {
 	case offsetof(struct inode, lock):
 		w->name = "the lock of inode";
@@ -119,6 +122,11 @@ static struct wait_word describe(const struct exec *x, ref_t ref)
 	} else if (in_array(ref, hdr->hash_locks, hdr->nhash / 16, 4, &index, &offset)) {
 		w.name = "the lock of frame hash buckets";
 		w.number = index;
+	} else if (ref == exec_ref(x, &hdr->gate) ||
+		   in_array(ref, hdr->journal, 1, sizeof(struct journal), &index, &offset)) {
+		w.kind = WAIT_JOURNAL;
+		w.name = "the journal, word";
+		w.number = ref;
 	} else if (!hdr->fs) {
 		return w;
 	} else if (in_array(ref, fs_of(x)->inodes, fs_of(x)->ninodes, sizeof(struct inode), &index,
@@ -134,6 +142,32 @@ static struct wait_word describe(const struct exec *x, ref_t ref)
 		w.number = index;
 	}
 	return w;
+}
+
+static bool frame_held(const struct exec_slot *slot, fno_t fno)
+{
+	return atomic_load(&slot->sealing) == fno;
+}
+
+static bool inode_held(const struct exec *x, const struct exec_slot *slot,
+		       const struct inode *inode)
+{
+	return atomic_load(&slot->inode) == exec_ref(x, inode);
+}
+
+/* Who commits waits for those that have joined, and they for who commits. */
+static u32 journal_holders(const struct exec *x, u32 waiter)
+{
+	u32 owner = atomic_load(&x->pool->hdr->writeback_lock), bits = 0;
+
+	if (!(owner & LOCK_WRITER))
+		return 0;
+	if ((owner & LOCK_OWNER) != waiter)
+		return 1u << (owner & LOCK_OWNER);
+	for (u32 id = 1; id <= POOL_EXECUTORS; id++)
+		if (atomic_load(&slot_of(x, id)->tid))
+			bits |= 1u << id;
+	return bits & ~(1u << waiter);
 }
 
 /* The executors that have something to end before the one that waits can go on; a bit each. */
@@ -155,13 +189,18 @@ static u32 holders(const struct exec *x, u32 waiter, ref_t ref)
 	case WAIT_PINS: /* who has it pinned, or who has it frozen */
 		bits = now & LOCK_READERS;
 		break;
-	default:
+	case WAIT_STATE: /* who empties it, which has it frozen */
+		bits = atomic_load(&w.inode->pins);
+		bits = bits & PIN_FROZEN ? bits & LOCK_READERS : 0;
 		break;
+	case WAIT_JOURNAL:
+		return journal_holders(x, waiter);
 	}
-	for (u32 id = 1; id <= POOL_EXECUTORS && w.frame; id++) {
-		fno_t fno = frame_no(x, w.frame);
+	for (u32 id = 1; id <= POOL_EXECUTORS; id++) {
+		const struct exec_slot *slot = slot_of(x, id);
 
-		if (w.kind == WAIT_EDITORS && atomic_load(&slot_of(x, id)->sealing) == fno)
+		if ((w.kind == WAIT_EDITORS && frame_held(slot, frame_no(x, w.frame))) ||
+		    (w.kind == WAIT_STATE && inode_held(x, slot, w.inode)))
 			bits |= 1u << id;
 	}
 	return bits & ~own;

@@ -47,17 +47,27 @@ struct exec {
 #endif
 };
 
+/* A point at which a test may let others run: where something is read without a lock. */
+static inline void exec_jitter(struct exec *x)
+{
+#ifdef MPDISK_DEBUG
+	if (!x->jitter)
+		return;
+	x->jitter = x->jitter * 1664525u + 1013904223u;
+	if (!(x->jitter >> 26))
+		plat_yield(x->plat);
+#else
+	(void)x;
+#endif
+}
+
 /* A point between two stores to shared state at which a test may let the executor die. */
 static inline void exec_step(struct exec *x)
 {
 #ifdef MPDISK_DEBUG
 	if (x->cut && --x->cut == 0)
 		plat_cut(x->plat);
-	if (x->jitter) {
-		x->jitter = x->jitter * 1664525u + 1013904223u;
-		if (!(x->jitter >> 26))
-			plat_yield(x->plat);
-	}
+	exec_jitter(x);
 #else
 	(void)x;
 #endif
