@@ -122,7 +122,6 @@ bool dcache_find(struct exec *x, struct dcache_key *key, ino_no_t *ino)
 	struct dentry_set *set = key->set;
 	u32 seq, way, found;
 
-	(void)x;
 	if (!key->len)
 		return false;
 	/* N3: no lock, no write; whoever is in the way now makes this a miss */
@@ -134,6 +133,7 @@ bool dcache_find(struct exec *x, struct dcache_key *key, ino_no_t *ino)
 		return false;
 	key->way = way;
 	key->seq = seq;
+	exec_jitter(x);
 	found = atomic_load_acquire(&set->way[way].ino);
 	if (atomic_load_acquire(&set->lock) || atomic_load_acquire(&set->seq) != seq)
 		return false;
