@@ -54,7 +54,7 @@ static inline void exec_jitter(struct exec *x)
 	if (!x->jitter)
 		return;
 	x->jitter = x->jitter * 1664525u + 1013904223u;
-	if (!(x->jitter >> 26))
+	if (!(x->jitter >> 24))
 		plat_yield(x->plat);
 #else
 	(void)x;

@@ -13,7 +13,8 @@
 #include "tests/concurrency/mix.h"
 
 #define CROWD 28u /* nodes from which on more is removed than made */
-#define OPENS 3u  /* files that an executor has open */
+#define CHURN 1200u
+#define OPENS 3u /* files that an executor has open */
 
 static const char names[MODEL_NAMES][40] = {
 	"a",
@@ -637,6 +638,37 @@ static void shorten_files(struct exec *x, struct model *m)
 	}
 }
 
+/* Beside the window: what it needs is given to other inodes, names and pages all the time. */
+static void churn(struct exec *x, node_t dir, u32 *seed)
+{
+	u32 n = (*seed >> 16) % 60;
+
+	for (u32 i = 0; i < n; i++) {
+		struct fs_attr attr;
+		char name[80];
+
+		*seed = *seed * 1664525u + 1013904223u;
+		snprintf(name, sizeof(name), "%u", (*seed >> 8) % CHURN);
+		CHECK_OK(fs_lookup(x, dir, (struct fs_name){name, (u32)strlen(name)}, &attr));
+	}
+}
+
+static node_t make_churn(struct exec *x)
+{
+	static const struct fs_name name = {"churn", 5};
+	struct fs_attr attr, file;
+
+	CHECK_OK(fs_mkdir(x, FS_ROOT, name, 0755, &attr));
+	for (u32 i = 0; i < CHURN; i++) {
+		char n[16];
+
+		snprintf(n, sizeof(n), "%u", i);
+		CHECK_OK(fs_mknod(x, attr.node, (struct fs_name){n, (u32)strlen(n)}, 0100600, 0,
+				  false, &file));
+	}
+	return attr.node;
+}
+
 static double now(void)
 {
 	struct timespec ts;
@@ -650,7 +682,8 @@ void gen_run(struct generator *g, struct exec *x, u32 seconds)
 	const char *times = getenv("MPDISK_TIMES");
 	double end = now() + seconds * (times ? atof(times) : 1.0);
 	static const struct fs_name name = {"generator", 9};
-	u32 seed = g->seed;
+	u32 seed = g->seed, churn_seed = seed;
+	node_t others = make_churn(x);
 	struct fs_attr attr;
 	struct model m;
 
@@ -660,6 +693,7 @@ void gen_run(struct generator *g, struct exec *x, u32 seconds)
 		shorten_files(x, &m);
 		next_window(g, &m, &seed);
 		meet(g);
+		churn(x, others, &churn_seed);
 		meet(g);
 		check_window(g, x, &m);
 	}

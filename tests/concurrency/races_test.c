@@ -2,6 +2,7 @@
 /* Races that are too large for the model: long files, directories of many blocks. */
 #include <pthread.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "tests/concurrency/mix.h"
 #include "tests/fs/file_util.h"
@@ -16,6 +17,7 @@ static struct {
 	u32 rounds;
 	u32 done; /* atomic: writers that have ended */
 	u32 writers;
+	u64 end; /* ms: when those end that need not do a given number of rounds */
 } race;
 
 struct racer {
@@ -47,6 +49,21 @@ static void run(void *(*body)(void *), u32 threads)
 static void writer_ends(void)
 {
 	__atomic_add_fetch(&race.done, 1, __ATOMIC_RELAXED);
+}
+
+static u64 now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (u64)ts.tv_sec * 1000 + (u64)ts.tv_nsec / 1000000;
+}
+
+static void end_in(u32 seconds)
+{
+	const char *times = getenv("MPDISK_TIMES");
+
+	race.end = now_ms() + (u64)seconds * 1000 * (times ? (u64)atoi(times) : 1);
 }
 
 static bool writers_work(void)
@@ -141,7 +158,7 @@ static void *append_or_follow(void *arg)
 	return NULL;
 }
 
-TEST_TIMED(no_line_is_lost_or_torn_for_who_reads_meanwhile, 120)
+TEST_TIMED(no_line_is_lost_or_torn_for_who_reads_meanwhile, 86400)
 {
 	struct exec *x;
 
@@ -238,7 +255,7 @@ static void *read_or_change(void *arg)
 	struct racer *r = arg;
 
 	if (r->n < race.writers) {
-		for (u32 i = 0; i < race.rounds; i++)
+		for (u32 i = 0; now_ms() < race.end; i++)
 			change_directory(r, i);
 		writer_ends();
 		return NULL;
@@ -264,17 +281,17 @@ static void directory_race(const char *mkfs)
 		CHECK_OK(fs_mknod(x, race.dir, util_name(name), 0100600, 0, false, &attr));
 	}
 	race.writers = 4;
-	race.rounds = 1500;
+	end_in(3);
 	run(read_or_change, THREADS);
 	fixture_unmount_check();
 }
 
-TEST_TIMED(entries_that_stay_are_seen_once_in_an_indexed_directory_that_changes, 120)
+TEST_TIMED(entries_that_stay_are_seen_once_in_an_indexed_directory_that_changes, 86400)
 {
 	directory_race("-N 8192");
 }
 
-TEST_TIMED(entries_that_stay_are_seen_once_in_a_linear_directory_that_changes, 120)
+TEST_TIMED(entries_that_stay_are_seen_once_in_a_linear_directory_that_changes, 86400)
 {
 	directory_race("-N 8192 -O ^dir_index");
 }
@@ -285,7 +302,7 @@ static void *cut_or_read(void *arg)
 	struct racer *r = arg;
 	u8 *buf = malloc(FS_IO_MAX);
 
-	for (u32 i = 0; r->n < race.writers && i < race.rounds; i++) {
+	while (r->n < race.writers && now_ms() < race.end) {
 		u64 size = util_rand(&r->rng, 30) * 1111u;
 
 		CHECK_OK(util_truncate(&r->x, race.file, size));
@@ -307,7 +324,7 @@ static void *cut_or_read(void *arg)
 	return NULL;
 }
 
-TEST_TIMED(what_is_read_of_a_file_that_is_cut_is_its_own, 120)
+TEST_TIMED(what_is_read_of_a_file_that_is_cut_is_its_own, 86400)
 {
 	struct exec *x;
 
@@ -316,7 +333,53 @@ TEST_TIMED(what_is_read_of_a_file_that_is_cut_is_its_own, 120)
 	x = fixture_mount();
 	race.file = util_create(x, "file");
 	race.writers = 3;
-	race.rounds = 300;
+	end_in(3);
 	run(cut_or_read, THREADS);
+	fixture_unmount_check();
+}
+
+/* ---- inode slots, dentry sets and frames that are given to others while somebody looks them up */
+#define CROWD 1000u
+static node_t crowd[CROWD];
+
+static void *look_up(void *arg)
+{
+	struct racer *r = arg;
+
+	while (now_ms() < race.end) {
+		u32 n = util_rand(&r->rng, CROWD);
+		struct fs_attr attr;
+		char name[16];
+
+		snprintf(name, sizeof(name), "%u", n);
+		if (util_rand(&r->rng, 2))
+			CHECK_OK(fs_lookup(&r->x, race.dir, util_name(name), &attr));
+		else
+			CHECK_OK(fs_getattr(&r->x, crowd[n], &attr));
+		CHECK_EQ(attr.node, crowd[n]);
+		CHECK_EQ(attr.size, n);
+	}
+	return NULL;
+}
+
+TEST_TIMED(an_inode_or_name_is_never_taken_for_another, 86400)
+{
+	struct fs_attr attr;
+	char name[16];
+	struct exec *x;
+
+	fixture_make(64, "-N 8192", NULL);
+	fixture_pool_size(4);
+	x = fixture_mount();
+	CHECK_OK(fs_mkdir(x, FS_ROOT, util_name("d"), 0755, &attr));
+	race.dir = attr.node;
+	for (u32 i = 0; i < CROWD; i++) {
+		snprintf(name, sizeof(name), "%u", i);
+		CHECK_OK(fs_mknod(x, race.dir, util_name(name), 0100600, 0, false, &attr));
+		crowd[i] = attr.node;
+		CHECK_OK(util_truncate(x, crowd[i], i));
+	}
+	end_in(3);
+	run(look_up, THREADS);
 	fixture_unmount_check();
 }
