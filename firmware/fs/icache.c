@@ -292,13 +292,17 @@ static int slot_take(struct exec *x, ino_no_t ino, struct inode **out)
 	fs->inode_free = inode->free_next;
 	/* not the lock: it may still be held by the tx that made the slot's last inode dead; and
 	 * the pins stay frozen */
-	atomic_store(&inode->flags, 0);
 	inode->generation = 0;
-	inode->opens = 0;
 	inode->itable = 0;
 	inode->free_next = 0;
-	memset(&inode->orphan_next, 0, sizeof(*inode) - offsetof(struct inode, orphan_next));
-	/* who has lost his way in a chain may look at these; no pin is to be had yet */
+	memset(&inode->orphan_next, 0,
+	       offsetof(struct inode, seen) - offsetof(struct inode, orphan_next));
+	/* who has lost his way in a chain, or has just dropped his pin of what the slot was, may
+	 * look at these; no pin is to be had yet */
+	atomic_store(&inode->flags, 0);
+	atomic_store(&inode->opens, 0);
+	atomic_store(&inode->seen, 0);
+	atomic_store(&inode->held, 0);
 	atomic_store(&inode->ino, ino);
 	atomic_store(&inode->state, INODE_LOADING);
 	inode->referenced = 1;
