@@ -251,7 +251,7 @@ static struct frame *free_pop(struct exec *x)
 		if (!f->free_next)
 			hdr->free_tail = 0;
 		hdr->nfree--;
-		f->free_next = 0;
+		atomic_store(&f->free_next, 0);
 		f->owner = x->id;
 		atomic_store(&f->kind, FRAME_ANON);
 		atomic_store(&f->flags, 0);
@@ -277,12 +277,12 @@ static void free_push(struct exec *x, struct frame *f)
 	atomic_store(&f->pins, FRAME_FROZEN);
 	atomic_store(&f->kind, FRAME_FREE);
 	f->owner = 0;
-	f->free_next = 0;
+	atomic_store(&f->free_next, 0);
 	if (hdr->free_tail) {
 		struct frame *last = frame_of(x, hdr->free_tail);
 
 		hot_save(x, &last->free_next, 4);
-		last->free_next = frame_no(x, f);
+		atomic_store(&last->free_next, frame_no(x, f));
 	} else {
 		atomic_store(&hdr->free_head, frame_no(x, f));
 	}

@@ -200,14 +200,16 @@ void sort_frames(const struct exec *x, fno_t *list, u32 n)
 	}
 }
 
-/* Of a frame that is dirty or in work. */
-static bool is_chosen(const struct exec *x, const struct choice *c, const struct frame *f)
+/* Of a frame that is dirty or in work. Whose page it is can be told only when it is pinned. */
+static bool is_chosen(const struct exec *x, const struct choice *c, const struct frame *f,
+		      bool pinned)
 {
 	if (c->kind == CHOOSE_HOME)
 		return atomic_load(&f->kind) == FRAME_BUF && goes_home(f);
 	if (atomic_load(&f->kind) != FRAME_PAGE)
 		return false;
-	return c->kind == CHOOSE_PAGES || journal_orders(x, page_inode(x, f)->order_tid);
+	return c->kind == CHOOSE_PAGES || (POOL_SHARED && !pinned) ||
+	       journal_orders(x, atomic_load(&page_inode(x, f)->order_tid));
 }
 
 u32 writer_choose(struct exec *x, const struct choice *c, fno_t *from, fno_t *list, u32 max)
@@ -231,12 +233,12 @@ u32 writer_choose(struct exec *x, const struct choice *c, fno_t *from, fno_t *li
 		}
 		if ((!(flags & FRAME_DIRTY) && !c->in_work) ||
 		    (c->old_only && !(flags & FRAME_OLD)) ||
-		    (c->unpinned_only && atomic_load(&f->pins)) || !is_chosen(x, c, f))
+		    (c->unpinned_only && atomic_load(&f->pins)) || !is_chosen(x, c, f, false))
 			continue;
 		if (!frame_try_pin(x, f))
 			continue; /* frozen: not dirty any more */
 		flags = atomic_load(&f->flags);
-		if (!is_chosen(x, c, f) || !(flags & (FRAME_DIRTY | FRAME_WRITING)))
+		if (!is_chosen(x, c, f, true) || !(flags & (FRAME_DIRTY | FRAME_WRITING)))
 			frame_unpin(x, f);
 		else
 			list[n++] = fno;
