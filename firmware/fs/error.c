@@ -118,6 +118,27 @@ void fs_error_fill(struct exec *x, struct ext4_super *sb)
 	hot_end(x, &hot);
 }
 
+void fs_error_write_home(struct exec *x)
+{
+	struct plat_io io = {.op = PLAT_READ, .count = 1, .ref = x->pool->hdr->bounce};
+	struct plat_io flush = {.op = PLAT_FLUSH};
+	struct ext4_super *sb = exec_ptr(x, io.ref + EXT4_SUPER_OFFSET);
+
+	plat_io_submit(x->plat, &io);
+	if (plat_io_wait(x->plat, &io) || sb->s_magic != EXT4_MAGIC)
+		return;
+	fs_error_fill(x, sb);
+	if (fs_has_csum(x))
+		sb->s_checksum =
+			plat_crc32c(x->plat, ~0u, sb, offsetof(struct ext4_super, s_checksum));
+	io.op = PLAT_WRITE;
+	plat_io_submit(x->plat, &io);
+	if (plat_io_wait(x->plat, &io))
+		return;
+	plat_io_submit(x->plat, &flush);
+	(void)plat_io_wait(x->plat, &flush);
+}
+
 int fs_writable(struct exec *x)
 {
 	return atomic_load(&fs_of(x)->read_only) ? -MP_EROFS : 0;

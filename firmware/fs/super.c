@@ -502,12 +502,10 @@ void fs_commit_end(struct exec *x, u32 tid)
 
 void fs_commit_abort(struct exec *x, int err)
 {
-	struct fs *fs = fs_of(x);
+	u32 code = err == -MP_EUCLEAN ? FS_ERROR_CORRUPT : FS_ERROR_EIO;
 
-	(void)err;
-	atomic_add(&fs->error_count, 1);
-	plat_log(x->plat, PLAT_ERR, "the filesystem is read-only from now on");
-	atomic_store(&fs->read_only, 1);
+	fs_error_here(x, "the journal is aborted", 0, 0, code | FS_ERROR_HARM);
+	fs_error_write_home(x);
 }
 
 int fs_sync(struct exec *x)

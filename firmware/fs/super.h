@@ -168,6 +168,9 @@ int fs_error(struct exec *x, const char *what, ino_no_t ino, blkno_t block, u32 
 	fs_error_here(x, what, ino, block, FS_ERROR_CORRUPT | FS_ERROR_HARM)
 /* Puts what was found since the mount into the superblock's bytes. */
 void fs_error_fill(struct exec *x, struct ext4_super *sb);
+/* ... of the superblock that is on the medium, past the journal, which is aborted. With
+ * writeback_lock held. What cannot be written is lost. */
+void fs_error_write_home(struct exec *x);
 /* The superblock does not know of all errors yet. */
 static inline bool fs_error_pending(const struct exec *x)
 {

@@ -52,6 +52,12 @@ static int journal_abort(struct exec *x, int err)
 
 	plat_log(x->plat, PLAT_ERR, "journal: aborted: error %d", -err);
 	atomic_store(&j->error, (u32)-err);
+	/* what is replayed after a crash may bring an older superblock: the log tells it too */
+	if (j->blocks) {
+		journal_super(x)->s_errno = be32_put((u32)err);
+		if (journal_write_super(x))
+			plat_log(x->plat, PLAT_ERR, "journal: its superblock cannot be written");
+	}
 	fs_commit_abort(x, err);
 	gate_set(x, j->running);
 	plat_wake(x->plat, &j->committed);

@@ -235,6 +235,41 @@ TEST(an_error_in_the_allocator_is_told_too)
 	CHECK(*shown("First error function:"));
 }
 
+TEST(an_error_survives_a_crash_in_the_log)
+{
+	struct exec *x;
+
+	make("-O ^resize_inode,^metadata_csum");
+	x = fixture_mount();
+	CHECK_EQ(look_at(x, t.bad), -MP_EUCLEAN);
+	CHECK_OK(fs_error_write(x));
+	fixture_crash();
+	tool("e2fsck -y -E journal_only '%%s' 2>&1");
+	CHECK_EQ(error_count(), 1);
+	must_show("First error err:", "EFSCORRUPTED");
+	CHECK_EQ(number("First error inode #:"), t.ino);
+}
+
+TEST(an_aborted_journal_is_told_on_the_medium)
+{
+	struct exec *x;
+
+	fixture_pool_size(8);
+	fixture_make(8, "-O ^resize_inode", NULL);
+	x = fixture_mount();
+	CHECK_OK(create(x, "file"));
+	plat_posix_fail(fixture_plat(), PLAT_WRITE, 1, 1);
+	CHECK_EQ(fs_sync(x), -MP_EIO);
+	CHECK_EQ(create(x, "after"), -MP_EROFS);
+	fixture_crash();
+	CHECK_EQ(error_count(), 1);
+	must_show("First error err:", "EIO");
+	CHECK_EQ(fixture_try_mount(&(struct fs_mount_opts){0}), -MP_EUCLEAN);
+	tool("e2fsck -fy '%%s' 2>&1 || test $? = 1");
+	CHECK_OK(fixture_try_mount(&(struct fs_mount_opts){0}));
+	fixture_unmount_check();
+}
+
 /* ---- what comes of it */
 TEST(errors_continue_goes_on)
 {
