@@ -72,7 +72,7 @@ static struct frame *part_of(const struct exec *x, struct frame *f, u32 tid)
 {
 	/* who sees a later tid sees the copy: journal.c, upgrade() */
 	u32 run = atomic_load_acquire(&f->run_tid);
-	fno_t frozen = atomic_load(&f->frozen);
+	fno_t frozen = atomic_load_acquire(&f->frozen);
 
 	if (frozen)
 		return frame_of(x, frozen);
@@ -404,7 +404,7 @@ static void finish_buffer(struct exec *x, struct journal *j, struct frame *f)
 		/* who sees a later tid sees the copy */
 		u32 run = atomic_load_acquire(&f->run_tid);
 
-		if (atomic_load(&f->frozen)) {
+		if (atomic_load_acquire(&f->frozen)) {
 			atomic_store(&f->log_tid, log_tid);
 			exec_step(x);
 			drop_copy(x, f);

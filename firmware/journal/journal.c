@@ -107,7 +107,8 @@ static void upgrade(struct exec *x, struct frame *f, enum upgrade how, struct fr
 		copy->owner = 0;
 		if (POOL_SHARED)
 			atomic_store(&copy->pins, PIN_KEPT); /* the buffer's, not ours */
-		atomic_store(&f->frozen, frame_no(x, copy));
+		/* who finds the copy sees what is in it */
+		atomic_store_release(&f->frozen, frame_no(x, copy));
 	} else if (how == UPGRADE_LOG) {
 		atomic_store(&f->log_tid, journal_of(x)->blocks ? f->run_tid : 0);
 	}
