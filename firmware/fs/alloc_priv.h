@@ -31,6 +31,15 @@ int warn_unused group_hold(struct exec *x, u32 g, bool inodes);
 int warn_unused group_change(struct exec *x, struct group_edit *e, u32 bit, u32 count);
 /* Ends the mini (kept if err is 0), drops lock and pins; gives err back. */
 int warn_unused group_end(struct exec *x, struct group_edit *e, int err);
+/* ---- freed.c */
+/* For what the open tx will free in the group: the maps in which that is noted. -ENOMEM. */
+int warn_unused freed_hold(struct exec *x, u32 g, bool metadata);
+/* Inside the mini that frees. */
+int warn_unused freed_note(struct exec *x, const struct group *group, u32 bit, u32 count,
+			   bool metadata);
+/* What transactions of a parity have freed and not committed; zeros if nothing. */
+const u32 *freed_map(const struct exec *x, const struct group *group, u32 p);
+
 /* Writes the counters of struct group into the saved descriptor. */
 void group_put_counts(struct exec *x, struct group_edit *e);
 

@@ -71,18 +71,38 @@ void bits_clear(u32 *map, u32 from, u32 count)
 	}
 }
 
-/* The best run of at most `want` clear bits in [from, end): the one at the goal, else the first
- * that is long enough, else the longest. *len 0: none. */
-static u32 run_in(const u32 *map, u32 from, u32 end, u32 goal, u32 want, u32 *len)
+/* What cannot be taken: used blocks, and those whose freeing is not committed. */
+struct taken {
+	const u32 *map, *freed[2];
+};
+
+/* The first bit in [from, end) that is set or, flip ~0, clear; or end. */
+static u32 taken_next(const struct taken *t, u32 from, u32 end, u32 flip)
+{
+	u32 mask = ~0u << from % 32;
+
+	for (u32 i = from / 32; from < end; i++, from = i * 32, mask = ~0u) {
+		u32 word = (t->map[i] | t->freed[0][i] | t->freed[1][i]) ^ flip;
+
+		word &= mask;
+		if (word)
+			return min_of(i * 32 + (u32)__builtin_ctz(word), end);
+	}
+	return end;
+}
+
+/* The best run of at most `want` blocks in [from, end) that can be taken: the one at the goal, else
+ * the first that is long enough, else the longest. *len 0: none. */
+static u32 run_in(const struct taken *t, u32 from, u32 end, u32 goal, u32 want, u32 *len)
 {
 	u32 best = 0, best_len = 0, enough = min_of(want, GOOD_RUN);
 
 	while (from < end) {
-		u32 a = bits_next_zero(map, from, end), b;
+		u32 a = taken_next(t, from, end, ~0u), b;
 
 		if (a == end)
 			break;
-		b = bits_next_one(map, a, min_of(end, a + want));
+		b = taken_next(t, a, min_of(end, a + want), 0);
 		if (b - a > best_len) {
 			best = a;
 			best_len = b - a;
@@ -95,34 +115,42 @@ static u32 run_in(const u32 *map, u32 from, u32 end, u32 goal, u32 want, u32 *le
 	return best;
 }
 
-/* Takes up to *count blocks of group g; goal: bit to start at. -ENOSPC: none free there. */
+/* No block of the group can be taken. */
+static int group_full(struct exec *x, const struct group_edit *e)
+{
+	if (!e->group->free_blocks)
+		return -MP_ENOSPC;
+	if (bits_next_zero(e->map, 0, group_blocks(fs_of(x), e->g)) < group_blocks(fs_of(x), e->g))
+		return journal_retry(x); /* with the next commit */
+	return fs_corrupt_maps(x, "block bitmap is full, its descriptor says free", 0, e->g);
+}
+
+/* Takes up to *count blocks of group g; goal: bit to start at. -ENOSPC: none free there;
+ * -ERETRY: with the next commit. */
 static int group_take(struct exec *x, u32 g, u32 goal, u32 *count, blkno_t *block)
 {
 	const struct fs *fs = fs_of(x);
 	u32 end = group_blocks(fs, g), bit, len;
 	struct group_edit e;
+	struct taken t;
 	int err;
 
 	err = group_begin(x, g, false, &e);
 	if (err)
 		return err;
+	t = (struct taken){e.map, {freed_map(x, e.group, 0), freed_map(x, e.group, 1)}};
 	goal = min_of(max_of(goal, e.group->block_hint), end);
-	bit = run_in(e.map, goal, end, goal, *count, &len);
+	bit = run_in(&t, goal, end, goal, *count, &len);
 	if (len < min_of(*count, GOOD_RUN) && goal > e.group->block_hint && !(len && bit == goal)) {
-		u32 len2, bit2 = run_in(e.map, e.group->block_hint, goal, ~0u, *count, &len2);
+		u32 len2, bit2 = run_in(&t, e.group->block_hint, goal, ~0u, *count, &len2);
 
 		if (len2 > len) {
 			bit = bit2;
 			len = len2;
 		}
 	}
-	if (!len) {
-		err = e.group->free_blocks
-			      ? fs_corrupt_maps(x, "block bitmap is full, its descriptor says free",
-						0, g)
-			      : -MP_ENOSPC;
-		return group_end(x, &e, err);
-	}
+	if (!len)
+		return group_end(x, &e, group_full(x, &e));
 	*block = (blkno_t)g * fs->blocks_per_group + bit;
 	*count = len;
 	if (len > e.group->free_blocks)
@@ -179,7 +207,7 @@ int block_alloc(struct exec *x, struct inode *inode, blkno_t goal, u32 *count, b
 {
 	const struct fs *fs = fs_of(x);
 	u32 want = *count, first, bit, i, pass;
-	int err;
+	int err, none = -MP_ENOSPC;
 
 	if (!may_use_reserve(x))
 		want = outside_reserve(x, want);
@@ -203,14 +231,16 @@ int block_alloc(struct exec *x, struct inode *inode, blkno_t goal, u32 *count, b
 				continue;
 			*count = want;
 			err = group_take(x, g, i ? 0 : bit, count, block);
-			if (err == -MP_ENOSPC)
+			if (err == -MP_ERETRY)
+				none = err;
+			if (err == -MP_ENOSPC || err == -MP_ERETRY)
 				continue;
 			if (!err)
 				inode->last_pblk = *block + *count - 1;
 			return err;
 		}
 	}
-	return -MP_ENOSPC;
+	return none;
 }
 
 static int free_later(struct exec *x, blkno_t block, u32 count, u32 flag)
@@ -220,10 +250,15 @@ static int free_later(struct exec *x, blkno_t block, u32 count, u32 flag)
 
 	if (count & INFLIGHT_DATA || !fs_block_valid(x, block, count))
 		return fs_corrupt_maps(x, "freeing blocks that are none or metadata", 0, block);
+	err = flag ? 0 : journal_revoke(x, count);
+	if (err)
+		return err;
 	g = block_group(fs_of(x), block, &bit);
 	last = block_group(fs_of(x), block + count - 1, &bit);
 	for (; g <= last; g++) {
 		err = group_hold(x, g, false);
+		if (!err)
+			err = freed_hold(x, g, !flag);
 		if (err)
 			return err;
 	}
@@ -255,6 +290,9 @@ static int give_back_in(struct exec *x, struct inflight *entry, u32 g, u32 bit, 
 	err = group_change(x, &e, bit, n);
 	if (!err)
 		err = tx_save(x, entry, sizeof(*entry));
+	/* what an abort gives back was free all the time */
+	if (!err && entry->kind == INFLIGHT_FREE_BLOCKS)
+		err = freed_note(x, e.group, bit, n, !(entry->b & INFLIGHT_DATA));
 	if (err)
 		return group_end(x, &e, err);
 	bits_clear(e.map, bit, n);

@@ -224,7 +224,11 @@ int extent_remove_all(struct exec *x, struct inode *inode, lblk_t lblk)
 	lblk_t last = EXT_LBLK_LAST;
 	int more;
 
-	while ((more = extent_remove_part(x, inode, lblk, &last)) > 0)
+	while ((more = extent_remove_part(x, inode, lblk, &last)) > 0) {
 		tx_restart(x);
+		/* the inode is on the orphan list: this may go on in another transaction */
+		if (journal_wants_out(x))
+			return journal_retry(x);
+	}
 	return more;
 }

@@ -309,7 +309,9 @@ int fs_copy_range(struct exec *x, node_t in_node, u64 in_pos, node_t out_node, u
 	if (err)
 		goto out_in;
 	while (len) {
-		err = copy_step(x, in, in_pos, out, out_pos, &len, segs, &done);
+		do
+			err = copy_step(x, in, in_pos, out, out_pos, &len, segs, &done);
+		while (!done && journal_again(x, &err));
 		*copied += done;
 		if (err || !done)
 			break;

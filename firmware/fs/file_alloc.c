@@ -42,6 +42,13 @@ static void unpin_ends(struct exec *x, struct frame *f[2])
 			frame_unpin(x, f[i]);
 }
 
+/* What has been done so far is whole; the rest may be for another transaction of the journal. */
+static int go_on(struct exec *x)
+{
+	tx_restart(x);
+	return journal_wants_out(x) ? journal_retry(x) : 0;
+}
+
 static int touch(struct exec *x, struct inode *inode)
 {
 	struct ext4_inode *raw;
@@ -69,7 +76,7 @@ static int punch(struct exec *x, struct inode *inode, const struct range *r)
 		else
 			err = page_drop_later(x, inode, more ? last + 1 : first, before);
 		if (!err && more)
-			tx_restart(x);
+			err = go_on(x);
 	}
 	unpin_ends(x, f);
 	return err;
@@ -110,8 +117,9 @@ static int preallocate(struct exec *x, struct inode *inode, const struct range *
 		struct extent_map m;
 		bool fresh;
 
-		if (extent_tx_full(x))
-			tx_restart(x);
+		err = extent_tx_full(x) ? go_on(x) : 0;
+		if (err)
+			break;
 		err = extent_map_or_alloc(x, inode, (lblk_t)at, len, true, &m, &fresh);
 		if (err)
 			break;
@@ -123,9 +131,10 @@ static int preallocate(struct exec *x, struct inode *inode, const struct range *
 				err = extent_mark_unwritten(x, inode, (lblk_t)a, (u32)(b - a));
 				if (!err)
 					err = page_drop_later(x, inode, (lblk_t)a, (lblk_t)(b - 1));
+				if (!err)
+					err = go_on(x);
 				if (err)
 					break;
-				tx_restart(x);
 				at = b;
 				continue;
 			}
@@ -207,7 +216,7 @@ static int fallocate_locked(struct exec *x, struct inode *inode, u32 mode, const
 	return err ? err : finish(x, inode, mode, r);
 }
 
-int fs_fallocate(struct exec *x, node_t node, u32 mode, u64 pos, u64 len)
+static int fallocate_once(struct exec *x, node_t node, u32 mode, u64 pos, u64 len)
 {
 	struct range r = {.pos = pos, .end = pos + len};
 	struct inode *inode;
@@ -247,5 +256,15 @@ int fs_fallocate(struct exec *x, node_t node, u32 mode, u64 pos, u64 len)
 		err = fallocate_locked(x, inode, mode, &r);
 	err = tx_end(x, err);
 	inode_put(x, inode);
+	return err;
+}
+
+int fs_fallocate(struct exec *x, node_t node, u32 mode, u64 pos, u64 len)
+{
+	int err;
+
+	do
+		err = fallocate_once(x, node, mode, pos, len);
+	while (journal_again(x, &err));
 	return err;
 }

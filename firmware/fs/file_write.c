@@ -434,7 +434,8 @@ int file_write(struct exec *x, struct inode *inode, u64 pos, u32 flags, struct f
 	return err;
 }
 
-int fs_write(struct exec *x, node_t node, u64 *pos, u32 flags, struct fs_seg *segs, u32 nsegs)
+static int write_once(struct exec *x, node_t node, u64 *pos, u32 flags, struct fs_seg *segs,
+		      u32 nsegs)
 {
 	struct inode *inode;
 	u32 done = 0;
@@ -455,4 +456,14 @@ int fs_write(struct exec *x, node_t node, u64 *pos, u32 flags, struct fs_seg *se
 	err = tx_end(x, err);
 	inode_put(x, inode);
 	return done ? (int)done : err;
+}
+
+int fs_write(struct exec *x, node_t node, u64 *pos, u32 flags, struct fs_seg *segs, u32 nsegs)
+{
+	int err;
+
+	do
+		err = write_once(x, node, pos, flags, segs, nsegs);
+	while (journal_again(x, &err));
+	return err;
 }

@@ -420,7 +420,7 @@ static int inode_finish(struct exec *x, struct inode *inode)
 	return 0; /* its last pin, or who gets its number, takes it out of the hash */
 }
 
-int inode_evict(struct exec *x, struct inode *inode)
+static int inode_evict_once(struct exec *x, struct inode *inode)
 {
 	struct ext4_inode *raw = inode_raw(x, inode);
 	bool gone = false;
@@ -442,6 +442,16 @@ int inode_evict(struct exec *x, struct inode *inode)
 out:
 	err = tx_end(x, err);
 	return err ? err : gone;
+}
+
+int inode_evict(struct exec *x, struct inode *inode)
+{
+	int err;
+
+	do
+		err = inode_evict_once(x, inode);
+	while (journal_again(x, &err));
+	return err;
 }
 
 /* ---- operations */
@@ -574,7 +584,8 @@ static int setattr_locked(struct exec *x, struct inode *inode, const struct fs_s
 	return err;
 }
 
-int fs_setattr(struct exec *x, node_t node, const struct fs_setattr *set, struct fs_attr *out)
+static int setattr_once(struct exec *x, node_t node, const struct fs_setattr *set,
+			struct fs_attr *out)
 {
 	struct inode *inode;
 	int err;
@@ -595,7 +606,17 @@ int fs_setattr(struct exec *x, node_t node, const struct fs_setattr *set, struct
 	return err;
 }
 
-int fs_open(struct exec *x, node_t node, bool truncate, struct fs_attr *out)
+int fs_setattr(struct exec *x, node_t node, const struct fs_setattr *set, struct fs_attr *out)
+{
+	int err;
+
+	do
+		err = setattr_once(x, node, set, out);
+	while (journal_again(x, &err));
+	return err;
+}
+
+static int open_once(struct exec *x, node_t node, bool truncate, struct fs_attr *out)
 {
 	struct fs_setattr set = {.valid = FS_SET_SIZE, .size = 0};
 	struct inode *inode;
@@ -619,6 +640,16 @@ int fs_open(struct exec *x, node_t node, bool truncate, struct fs_attr *out)
 		inode_attr(x, inode, out);
 	err = tx_end(x, err);
 	inode_put(x, inode);
+	return err;
+}
+
+int fs_open(struct exec *x, node_t node, bool truncate, struct fs_attr *out)
+{
+	int err;
+
+	do
+		err = open_once(x, node, truncate, out);
+	while (journal_again(x, &err));
 	return err;
 }
 

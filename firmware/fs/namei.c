@@ -204,8 +204,8 @@ static int create_checks(struct exec *x, struct fs_name name)
 	return err ? err : name_check_change(name);
 }
 
-int fs_mknod(struct exec *x, node_t node, struct fs_name name, u32 mode, u32 rdev, bool open,
-	     struct fs_attr *out)
+static int mknod_once(struct exec *x, node_t node, struct fs_name name, u32 mode, u32 rdev,
+		      bool open, struct fs_attr *out)
 {
 	struct inode *in[2] = {NULL, NULL};
 	struct dcache_key key;
@@ -239,6 +239,17 @@ int fs_mknod(struct exec *x, node_t node, struct fs_name name, u32 mode, u32 rde
 	return op_end(x, err, in, 2);
 }
 
+int fs_mknod(struct exec *x, node_t node, struct fs_name name, u32 mode, u32 rdev, bool open,
+	     struct fs_attr *out)
+{
+	int err;
+
+	do
+		err = mknod_once(x, node, name, mode, rdev, open, out);
+	while (journal_again(x, &err));
+	return err;
+}
+
 static int mkdir_room(struct exec *x, struct inode *dir)
 {
 	bool many = fs_of(x)->feature_ro_compat & EXT4_RO_DIR_NLINK;
@@ -246,7 +257,8 @@ static int mkdir_room(struct exec *x, struct inode *dir)
 	return !many && inode_raw(x, dir)->i_links_count >= EXT4_LINK_MAX ? -MP_EMLINK : 0;
 }
 
-int fs_mkdir(struct exec *x, node_t node, struct fs_name name, u32 mode, struct fs_attr *out)
+static int mkdir_once(struct exec *x, node_t node, struct fs_name name, u32 mode,
+		      struct fs_attr *out)
 {
 	struct inode *in[2] = {NULL, NULL};
 	struct dcache_key key;
@@ -272,6 +284,16 @@ int fs_mkdir(struct exec *x, node_t node, struct fs_name name, u32 mode, struct 
 	if (!err)
 		inode_saw(x, in[1]);
 	return op_end(x, err, in, 2);
+}
+
+int fs_mkdir(struct exec *x, node_t node, struct fs_name name, u32 mode, struct fs_attr *out)
+{
+	int err;
+
+	do
+		err = mkdir_once(x, node, name, mode, out);
+	while (journal_again(x, &err));
+	return err;
 }
 
 /* A target that does not fit the inode: in a block of its own. */
@@ -315,8 +337,8 @@ static int symlink_write(struct exec *x, struct inode *inode, struct fs_name tar
 	return 0;
 }
 
-int fs_symlink(struct exec *x, node_t node, struct fs_name name, struct fs_name target,
-	       struct fs_attr *out)
+static int symlink_once(struct exec *x, node_t node, struct fs_name name, struct fs_name target,
+			struct fs_attr *out)
 {
 	struct inode *in[2] = {NULL, NULL};
 	struct dcache_key key;
@@ -342,6 +364,17 @@ int fs_symlink(struct exec *x, node_t node, struct fs_name name, struct fs_name 
 	return op_end(x, err, in, 2);
 }
 
+int fs_symlink(struct exec *x, node_t node, struct fs_name name, struct fs_name target,
+	       struct fs_attr *out)
+{
+	int err;
+
+	do
+		err = symlink_once(x, node, name, target, out);
+	while (journal_again(x, &err));
+	return err;
+}
+
 /* An unnamed file that is open may get its first name (O_TMPFILE and linkat). */
 static int link_checks(struct exec *x, const struct inode *inode)
 {
@@ -354,7 +387,8 @@ static int link_checks(struct exec *x, const struct inode *inode)
 	return raw->i_links_count >= EXT4_LINK_MAX ? -MP_EMLINK : 0;
 }
 
-int fs_link(struct exec *x, node_t node, node_t dir, struct fs_name name, struct fs_attr *out)
+static int link_once(struct exec *x, node_t node, node_t dir, struct fs_name name,
+		     struct fs_attr *out)
 {
 	struct inode *in[2] = {NULL, NULL};
 	struct dcache_key key;
@@ -387,7 +421,17 @@ int fs_link(struct exec *x, node_t node, node_t dir, struct fs_name name, struct
 	return op_end(x, err, in, 2);
 }
 
-int fs_tmpfile(struct exec *x, node_t node, u32 mode, struct fs_attr *out)
+int fs_link(struct exec *x, node_t node, node_t dir, struct fs_name name, struct fs_attr *out)
+{
+	int err;
+
+	do
+		err = link_once(x, node, dir, name, out);
+	while (journal_again(x, &err));
+	return err;
+}
+
+static int tmpfile_once(struct exec *x, node_t node, u32 mode, struct fs_attr *out)
 {
 	struct inode *in[2] = {NULL, NULL};
 	struct ext4_inode *raw;
@@ -413,6 +457,16 @@ int fs_tmpfile(struct exec *x, node_t node, u32 mode, struct fs_attr *out)
 	if (!err)
 		inode_attr(x, in[1], out);
 	return op_end(x, err, in, 2);
+}
+
+int fs_tmpfile(struct exec *x, node_t node, u32 mode, struct fs_attr *out)
+{
+	int err;
+
+	do
+		err = tmpfile_once(x, node, mode, out);
+	while (journal_again(x, &err));
+	return err;
 }
 
 /* ---- removing */
@@ -472,7 +526,7 @@ static int remove_end(struct exec *x, struct fs_name name, const struct dcache_k
 	return err ? err : dcache_change(x, key, 0);
 }
 
-int fs_unlink(struct exec *x, node_t node, struct fs_name name)
+static int unlink_once(struct exec *x, node_t node, struct fs_name name)
 {
 	struct inode *in[2] = {NULL, NULL};
 	struct dcache_key key;
@@ -488,7 +542,17 @@ int fs_unlink(struct exec *x, node_t node, struct fs_name name)
 	return op_end(x, err, in, 2);
 }
 
-int fs_rmdir(struct exec *x, node_t node, struct fs_name name)
+int fs_unlink(struct exec *x, node_t node, struct fs_name name)
+{
+	int err;
+
+	do
+		err = unlink_once(x, node, name);
+	while (journal_again(x, &err));
+	return err;
+}
+
+static int rmdir_once(struct exec *x, node_t node, struct fs_name name)
 {
 	struct inode *in[2] = {NULL, NULL};
 	struct dcache_key key;
@@ -508,6 +572,16 @@ int fs_rmdir(struct exec *x, node_t node, struct fs_name name)
 	if (!err)
 		err = remove_end(x, name, &key, in);
 	return op_end(x, err, in, 2);
+}
+
+int fs_rmdir(struct exec *x, node_t node, struct fs_name name)
+{
+	int err;
+
+	do
+		err = rmdir_once(x, node, name);
+	while (journal_again(x, &err));
+	return err;
 }
 
 /* ---- readlink */

@@ -262,8 +262,8 @@ static int move(struct exec *x, struct rename *r)
 	return err ? err : dcache_change_two(x, r->key, inos);
 }
 
-int fs_rename(struct exec *x, node_t olddir, struct fs_name oldname, node_t newdir,
-	      struct fs_name newname, u32 flags)
+static int rename_once(struct exec *x, node_t olddir, struct fs_name oldname, node_t newdir,
+		       struct fs_name newname, u32 flags)
 {
 	struct rename r; /* not all of it is cleared: the keys are large */
 	int err;
@@ -299,4 +299,15 @@ int fs_rename(struct exec *x, node_t olddir, struct fs_name oldname, node_t newd
 		err = flags & FS_RENAME_EXCHANGE ? exchange(x, &r) : move(x, &r);
 out:
 	return op_end(x, err, r.in, INODES);
+}
+
+int fs_rename(struct exec *x, node_t olddir, struct fs_name oldname, node_t newdir,
+	      struct fs_name newname, u32 flags)
+{
+	int err;
+
+	do
+		err = rename_once(x, olddir, oldname, newdir, newname, flags);
+	while (journal_again(x, &err));
+	return err;
 }

@@ -181,11 +181,13 @@ static int orphan_finish(struct exec *x, ino_no_t ino)
 	err = inode_get_orphan(x, ino, &inode);
 	if (err)
 		return err;
-	tx_begin_change(x);
-	err = adopt(x, inode);
-	if (!err && inode_raw(x, inode)->i_links_count)
-		err = file_finish_truncate(x, inode);
-	err = tx_end(x, err);
+	do {
+		tx_begin_change(x);
+		err = adopt(x, inode);
+		if (!err && inode_raw(x, inode)->i_links_count)
+			err = file_finish_truncate(x, inode);
+		err = tx_end(x, err);
+	} while (journal_again(x, &err));
 	if (!err && !inode_raw(x, inode)->i_links_count)
 		err = min_of(inode_evict(x, inode), 0);
 	inode_put(x, inode);

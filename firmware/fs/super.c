@@ -494,12 +494,6 @@ void fs_commit_seal(struct exec *x, bool any)
 	atomic_store(&fs->errors_put, errors);
 }
 
-void fs_commit_end(struct exec *x, u32 tid)
-{
-	(void)x;
-	(void)tid;
-}
-
 void fs_commit_abort(struct exec *x, int err)
 {
 	u32 code = err == -MP_EUCLEAN ? FS_ERROR_CORRUPT : FS_ERROR_EIO;

@@ -9,7 +9,7 @@
 #include "pool/exec.h"
 #include "pool/frame.h"
 
-struct group {           /* 32 bytes, per block group: volatile state of its allocator */
+struct group {           /* 48 bytes, per block group: volatile state of its allocator */
 	u32 lock;        /* RANK_GROUP lock word */
 	u32 free_blocks; /* [lock; read as a hint without it] copy of the descriptor's */
 	u32 free_inodes; /* [same] */
@@ -19,6 +19,9 @@ struct group {           /* 32 bytes, per block group: volatile state of its all
 	u32 flags;       /* [same] EXT4_BG_* */
 	u16 meta_first; /* [immutable] fixed metadata lies in blocks [meta_first, meta_end) of it */
 	u16 meta_end;
+	/* frames of maps, by the parity of a tid; 0: none (freed.c) [lock; taken away without] */
+	fno_t freed[2];
+	fno_t revoked[2];
 };
 
 struct fs_error { /* 64 bytes */
@@ -90,7 +93,8 @@ struct fs {
 	u32 rename_lock;    /* RANK_RENAME */
 	u32 xattr_lock;     /* RANK_XATTR */
 	u32 next_dir_group; /* atomic: where the next top-level directory goes */
-	u32 reserved[6];
+	u32 freed[2];       /* atomic: some group has maps of freed blocks, by parity (freed.c) */
+	u32 reserved[4];
 };
 _Static_assert(sizeof(struct fs) % 64 == 0, "struct fs");
 

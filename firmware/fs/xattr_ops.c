@@ -161,8 +161,8 @@ static int acl_set(struct exec *x, struct inode *inode, u32 index, struct fs_nam
 	return err == -MP_ENODATA ? 0 : err;
 }
 
-int fs_setxattr(struct exec *x, node_t node, struct fs_name name, const void *value, u32 size,
-		u32 flags)
+static int setxattr_once(struct exec *x, node_t node, struct fs_name name, const void *value,
+			 u32 size, u32 flags)
 {
 	struct frame *scratch = NULL;
 	struct inode *inode = NULL;
@@ -194,7 +194,18 @@ out:
 	return attr_end(x, err, inode);
 }
 
-int fs_removexattr(struct exec *x, node_t node, struct fs_name name)
+int fs_setxattr(struct exec *x, node_t node, struct fs_name name, const void *value, u32 size,
+		u32 flags)
+{
+	int err;
+
+	do
+		err = setxattr_once(x, node, name, value, size, flags);
+	while (journal_again(x, &err));
+	return err;
+}
+
+static int removexattr_once(struct exec *x, node_t node, struct fs_name name)
 {
 	struct inode *inode = NULL;
 	u32 index;
@@ -213,6 +224,16 @@ int fs_removexattr(struct exec *x, node_t node, struct fs_name name)
 	if (err == -MP_ENODATA && is_acl(index))
 		err = 0;
 	return attr_end(x, err, inode);
+}
+
+int fs_removexattr(struct exec *x, node_t node, struct fs_name name)
+{
+	int err;
+
+	do
+		err = removexattr_once(x, node, name);
+	while (journal_again(x, &err));
+	return err;
 }
 
 /* ---- list */

@@ -239,6 +239,17 @@ static bool has_forgotten(struct exec *x, u32 tid)
 	return false;
 }
 
+static u32 count_revokes(struct exec *x, u32 tid)
+{
+	blkno_t block;
+	u64 at = 0;
+	u32 n = 0;
+
+	while (fs_revoke_next(x, tid, &at, &block))
+		n++;
+	return n;
+}
+
 static int commit_seal(struct exec *x, struct journal *j)
 {
 	struct plat_time now;
@@ -251,6 +262,7 @@ static int commit_seal(struct exec *x, struct journal *j)
 	if (err)
 		return journal_abort(x, err);
 	atomic_store(&j->commit_buffers, count_buffers(x, j->running));
+	j->commit_revokes = count_revokes(x, j->running);
 	if (!j->commit_buffers && !has_forgotten(x, j->running)) {
 		atomic_store(&j->state, JOURNAL_RUNNING);
 		gate_set(x, j->running);
@@ -275,10 +287,11 @@ static void open_next(struct exec *x, struct journal *j)
 	if (j->running != j->committing)
 		return;
 	atomic_store(&j->nbuffers, 0);
+	atomic_store(&j->nrevokes, 0);
 	exec_step(x);
 	atomic_store_release(&j->running, j->committing + 2);
 	exec_step(x);
-	if (log_room(x) >= log_need(j, j->commit_buffers) + log_need(j, j->hard))
+	if (log_room(x) >= log_need(j, j->commit_buffers, j->commit_revokes) + log_most(j))
 		gate_set(x, j->running);
 }
 
@@ -437,7 +450,7 @@ static void commit_finish(struct exec *x, struct journal *j)
 			finish_buffer(x, j, f);
 	}
 	fs_commit_end(x, tid);
-	if (j->blocks && j->commit_buffers) {
+	if (j->blocks && (j->commit_buffers || j->commit_revokes)) {
 		j->head = j->commit_end;
 		j->sequence = j->start[i].sequence + 1;
 	}
@@ -449,7 +462,7 @@ static void commit_finish(struct exec *x, struct journal *j)
 /* After a commit: the gate is open, and the log not so full that it soon will not be. */
 static int commit_rest(struct exec *x, struct journal *j)
 {
-	u32 need = log_need(j, j->hard);
+	u32 need = log_most(j);
 	int err = 0;
 
 	if (j->blocks && log_room(x) < max_of(2 * need, (j->blocks - j->first) / 2))
@@ -484,6 +497,19 @@ static int commit_run(struct exec *x, struct journal *j)
 		if (err)
 			return err;
 	}
+}
+
+void journal_help(struct exec *x)
+{
+	struct journal *j = journal_of(x);
+	u32 *role = &x->pool->hdr->writeback_lock, state;
+
+	if (!lock_mini_try(x, role, RANK_WRITEBACK))
+		return;
+	state = atomic_load(&j->state);
+	if (state == JOURNAL_COMMITTING || state == JOURNAL_FINISHING)
+		(void)commit_run(x, j); /* an error is told to who waits for the commit */
+	lock_drop(x, role);
 }
 
 int journal_commit(struct exec *x)

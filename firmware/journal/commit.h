@@ -15,7 +15,9 @@ struct frame *commit_next(struct exec *x, u32 tid, fno_t *from);
 void commit_copy(struct exec *x, struct frame *f, u32 tid, ref_t to);
 
 /* Log blocks that a transaction takes, and that are free. */
-u32 log_need(const struct journal *j, u32 buffers);
+u32 log_need(const struct journal *j, u32 buffers, u32 revokes);
+/* The most that a transaction may come to. */
+u32 log_most(const struct journal *j);
 u32 log_room(const struct exec *x);
 /* Writes `committing` to the log, durably. */
 int warn_unused log_write(struct exec *x);

@@ -142,6 +142,8 @@ static struct frame *copy_alloc(struct exec *x)
 		return copy;
 	if (committed == atomic_load(&j->committed))
 		exec_wait(x, &j->committed, committed, WAIT_MS);
+	if (committed == atomic_load(&j->committed))
+		journal_help(x); /* who was at it may have died */
 	return NULL;
 }
 
@@ -218,10 +220,8 @@ bool journal_wants_out(const struct exec *x)
 	return !atomic_load(&x->pool->hdr->gate) || atomic_load(&j->nbuffers) >= j->soft;
 }
 
-bool journal_again(struct exec *x, int *err)
+bool journal_wait_again(struct exec *x, int *err)
 {
-	if (*err != -MP_ERETRY)
-		return false;
 	*err = journal_wait(x, x->retry);
 	return !*err;
 }
@@ -239,5 +239,7 @@ void journal_order_wait(struct exec *x, u32 order_tid)
 		    x->slot->tid == committing || atomic_load(&j->error))
 			return;
 		exec_wait(x, &j->ordered, ordered, WAIT_MS);
+		if (ordered == atomic_load(&j->ordered))
+			journal_help(x);
 	}
 }

@@ -16,6 +16,7 @@
 
 #include "format/jbd2.h"
 #include "platform/atomic.h"
+#include "platform/errno.h"
 #include "pool/exec.h"
 #include "pool/frame.h"
 
@@ -53,6 +54,7 @@ struct journal {
 	u32 soft;       /* [immutable after mount] buffers after which a transaction is committed */
 	u32 hard;       /* [immutable after mount] buffers that it can have */
 	u32 commit_buffers; /* [writeback_lock] buffers of `committing` that are logged */
+	u32 commit_revokes; /* [writeback_lock] revoke records of `committing` */
 	u32 commit_end;     /* [writeback_lock] log block behind `committing` */
 	u32 commit_sec_lo, commit_sec_hi, commit_nsec; /* [writeback_lock] when it was sealed */
 	/* the journal's file; blocks 0: the filesystem has none */
@@ -68,7 +70,8 @@ struct journal {
 	u32 tail;          /* [writeback_lock] log block of the oldest one that is needed */
 	u32 tail_tid;      /* [writeback_lock] its tid */
 	u32 want;          /* atomic: a commit is wanted, though perhaps nothing has changed */
-	u32 reserved[4];
+	u32 nrevokes;      /* atomic: metadata blocks that `running` frees, about */
+	u32 reserved[2];
 	struct journal_start start[JOURNAL_STARTS]; /* [writeback_lock] by tid / 2 */
 };
 
@@ -125,12 +128,18 @@ int warn_unused journal_add(struct exec *x, struct frame *f);
 void journal_touch(struct exec *x, struct frame *f);
 /* The buffer's block is being freed by the tx. True: the buffer stays until that is committed. */
 bool journal_forget(struct exec *x, struct frame *f);
+/* The open tx frees that many blocks of metadata. -ERETRY: too many for its transaction. */
+int warn_unused journal_revoke(struct exec *x, u32 count);
 /* The operation must end its tx, and be run again after journal_again(). Always -ERETRY. */
 int journal_retry(struct exec *x);
 /* Whether a long operation had better end its tx to let others go on. */
 bool journal_wants_out(const struct exec *x);
 /* Waits, with no tx open, until what *err == -ERETRY wanted has come about: true: run again. */
-bool journal_again(struct exec *x, int *err);
+bool journal_wait_again(struct exec *x, int *err);
+static inline bool journal_again(struct exec *x, int *err)
+{
+	return *err == -MP_ERETRY && journal_wait_again(x, err);
+}
 /* Marks that the commit of the open tx's transaction waits for the inode's dirty pages. */
 #define journal_order(x, inode) atomic_store(&(inode)->order_tid, (x)->slot->tid)
 /* Whether pages of an inode with this order_tid are to be written before the next commit. */
@@ -148,6 +157,8 @@ void journal_take(struct exec *x);
 void journal_drop(struct exec *x);
 /* Holds the role: commits the running transaction. 0: everything until now is durable. */
 int warn_unused journal_commit(struct exec *x);
+/* With locks held, in a tx of the running transaction: goes on with a commit that nobody is at. */
+void journal_help(struct exec *x);
 /* Until tid is committed. */
 int warn_unused journal_wait(struct exec *x, u32 tid);
 /* Has the flusher commit, though no buffer may have changed. */
@@ -166,6 +177,8 @@ int warn_unused journal_stop(struct exec *x);
 /* The quiet moment of a commit: brings the superblock's buffer up to date (journal_touch). any:
  * the transaction has other buffers. */
 void fs_commit_seal(struct exec *x, bool any);
+/* The blocks that tid has freed and that were metadata, one after the other; *at: 0 at first. */
+bool fs_revoke_next(struct exec *x, u32 tid, u64 *at, blkno_t *block);
 /* tid is committed. */
 void fs_commit_end(struct exec *x, u32 tid);
 /* The journal is aborted: nothing will be written any more. */

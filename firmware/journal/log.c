@@ -18,6 +18,7 @@
 
 #define LOG_MIN 1024u /* blocks, as everywhere */
 #define SUPER_SUMMED 1024u
+#define REVOKE_SHARE 16u /* of the log: at most that part of it for a transaction's revokes */
 
 static struct journal_extent *extents(const struct exec *x)
 {
@@ -241,10 +242,27 @@ static u32 log_size(const struct journal *j)
 	return j->blocks - j->first;
 }
 
-u32 log_need(const struct journal *j, u32 buffers)
+static u32 revoke_size(const struct journal *j)
 {
-	(void)j;
-	return buffers + (buffers + LOG_COPIES - 1) / LOG_COPIES + 1;
+	return j->incompat & JBD2_INCOMPAT_64BIT ? 8 : 4;
+}
+
+/* Records in a revoke block. */
+static u32 revokes_in(const struct journal *j)
+{
+	return (BLOCK_SIZE - sizeof(struct jbd2_revoke) - sizeof(struct jbd2_tail)) /
+	       revoke_size(j);
+}
+
+u32 log_need(const struct journal *j, u32 buffers, u32 revokes)
+{
+	return buffers + (buffers + LOG_COPIES - 1) / LOG_COPIES +
+	       (revokes + revokes_in(j) - 1) / revokes_in(j) + 1;
+}
+
+u32 log_most(const struct journal *j)
+{
+	return log_need(j, j->hard, 0) + log_size(j) / REVOKE_SHARE;
 }
 
 u32 log_room(const struct exec *x)
@@ -258,6 +276,18 @@ u32 log_room(const struct exec *x)
 		return 0;
 	used = j->head >= j->tail ? j->head - j->tail : j->head + log_size(j) - j->tail;
 	return log_size(j) - used - 1;
+}
+
+int journal_revoke(struct exec *x, u32 count)
+{
+	struct journal *j = journal_of(x);
+
+	if (!j->blocks)
+		return 0;
+	if (atomic_add(&j->nrevokes, count) > log_size(j) / REVOKE_SHARE * revokes_in(j) &&
+	    atomic_load(&j->nrevokes) != count)
+		return journal_retry(x);
+	return 0;
 }
 
 static struct journal_start *start_of(struct journal *j, u32 tid)
@@ -455,6 +485,35 @@ static int log_batch(struct exec *x, struct log_out *out)
 	return log_put(x, out, n + 1);
 }
 
+/* A revoke record keeps recovery from bringing back an older copy of a block that is free now. */
+static int log_revokes(struct exec *x, struct log_out *out)
+{
+	const struct journal *j = journal_of(x);
+	u32 left = j->commit_revokes, size = revoke_size(j);
+	u64 at = 0;
+	int err = 0;
+
+	while (left && !err) {
+		struct jbd2_revoke *r = log_block(x, 0, JBD2_REVOKE);
+		u32 n = min_of(left, revokes_in(j)), used = sizeof(*r);
+
+		for (u32 i = 0; i < n; i++, used += size) {
+			be32_t *to = (void *)((u8 *)r + used);
+			blkno_t block = 0;
+
+			(void)fs_revoke_next(x, j->committing, &at, &block);
+			if (size == 8)
+				*to++ = be32_put((u32)(block >> 32));
+			*to = be32_put((u32)block);
+		}
+		r->r_count = be32_put(used);
+		log_tail_sum(x, r);
+		err = log_put(x, out, 1);
+		left -= n;
+	}
+	return err;
+}
+
 static int log_commit_record(struct exec *x, struct log_out *out)
 {
 	const struct journal *j = journal_of(x);
@@ -474,12 +533,13 @@ int log_write(struct exec *x)
 	struct log_out out = {.at = j->head, .left = j->commit_buffers};
 	int err;
 
-	if (!out.left)
+	if (!out.left && !j->commit_revokes)
 		return flush_medium(x);
-	err = journal_make_room(x, log_need(j, out.left));
+	err = journal_make_room(x, log_need(j, out.left, j->commit_revokes));
 	if (err)
 		return err;
 	*start_of(j, j->committing) = (struct journal_start){j->head, j->sequence};
+	err = log_revokes(x, &out);
 	while (out.left && !err)
 		err = log_batch(x, &out);
 	if (!err)

@@ -5,7 +5,10 @@
  * checks the rest; Linux's ext4 replays it when it mounts.
  */
 #define _GNU_SOURCE
+#include <setjmp.h>
+
 #include "journal/journal.h"
+#include "platform/atomic.h"
 #include "tests/fs/file_util.h"
 #include "tests/fs/names_util.h"
 
@@ -260,4 +263,222 @@ TEST(unmounted_image_has_an_empty_log)
 	sh("dumpe2fs -h $i >$i.log; grep -q needs_recovery $i.log");
 	fixture_unmount_check();
 	crash_end();
+}
+
+/* ---- freed blocks */
+static u32 number(const char *command)
+{
+	char out[400];
+
+	CHECK_OK(fixture_run(out, sizeof(out), command));
+	return (u32)atol(out);
+}
+
+/* Whether a file of the copy holds the pattern. */
+static void check_copy(const char *name, u32 seed, u32 size)
+{
+	char command[300], path[300];
+	u8 *got = malloc(size);
+	FILE *file;
+
+	snprintf(command, sizeof(command), "debugfs -R \"dump %s $i.log\" $i.crash 2>&1", name);
+	sh(command);
+	snprintf(path, sizeof(path), "%s.log", fixture_image());
+	file = fopen(path, "rb");
+	CHECK(file);
+	CHECK_EQ(fread(got, 1, size, file), size);
+	fclose(file);
+	for (u32 i = 0; i < size; i++)
+		if (got[i] != util_byte(seed, i))
+			test_fail(__FILE__, __LINE__, "byte %u of %s is not its own", i, name);
+	free(got);
+}
+
+/* The log still has the directory's block: a revoke record keeps it from coming back. */
+TEST(freed_metadata_that_has_become_data_is_not_brought_back)
+{
+	struct exec *x;
+	u32 block, reused = 0;
+	char command[300];
+	node_t d;
+
+	fixture_make(24, "-J size=4 -m 0", NULL);
+	x = fixture_mount();
+	d = mkd(x, FS_ROOT, "d");
+	mk(x, d, "in-it");
+	CHECK_OK(fs_sync(x));
+	snapshot();
+	sh("e2fsck -fy -E journal_only $i.crash >/dev/null");
+	block = number(PATH "debugfs -R 'bmap d 0' '%s'.crash 2>/dev/null");
+	CHECK(block);
+	CHECK_OK(fs_unlink(x, d, nm("in-it")));
+	CHECK_OK(fs_rmdir(x, FS_ROOT, nm("d")));
+	CHECK_OK(fs_sync(x));
+	for (u32 i = 0; i < 10; i++) {
+		char name[10];
+		node_t f;
+
+		snprintf(name, sizeof(name), "f%u", i);
+		f = util_create(x, name);
+		util_write_pattern(x, f, i + 1, 0, 1500000);
+		CHECK_OK(fs_fsync(x, f, false));
+	}
+	snapshot();
+	recover(true);
+	snprintf(command, sizeof(command),
+		 PATH "debugfs -R 'icheck %u' '%%s'.crash 2>/dev/null | awk 'NR == 2 {print $2}'",
+		 block);
+	reused = number(command);
+	CHECK(reused > 11); /* an inode has it: this test tests something */
+	for (u32 i = 0; i < 10; i++) {
+		snprintf(command, sizeof(command), "/f%u", i);
+		check_copy(command, i + 1, 1500000);
+	}
+	fixture_unmount_check();
+	crash_end();
+}
+
+/* A crash brings the unlinked file back, with its data, though there was little other room. */
+TEST(blocks_are_not_reused_before_their_freeing_is_committed)
+{
+	struct exec *x;
+	u32 committed;
+	node_t f, g;
+
+	fixture_make(32, "-J size=4 -m 0", NULL);
+	x = fixture_mount();
+	f = util_create(x, "f");
+	util_write_pattern(x, f, 3, 0, 15000000);
+	CHECK_OK(fs_fsync(x, f, false));
+	CHECK_OK(util_unlink(x, "f"));
+	g = util_create(x, "g");
+	util_write_pattern(x, g, 4, 0, 5000000);
+	/* its data is written, with no commit: first marked old, then written */
+	x->pool->hdr->age_ms -= 6000;
+	CHECK(cache_writeback(x, ~0u) >= 0);
+	CHECK(cache_writeback(x, ~0u) >= 1000);
+	snapshot();
+	recover(true);
+	check_copy("/f", 3, 15000000);
+	CHECK(!has("/g"));
+	/* the rest fits only where f was: that waits for a commit, and does not fail */
+	committed = journal_of(x)->committed;
+	util_write_pattern(x, g, 4, 5000000, 15000000);
+	CHECK(journal_of(x)->committed != committed);
+	util_check_pattern(x, g, 4, 0, 20000000);
+	fixture_unmount_check();
+	crash_end();
+}
+
+/* ---- the medium fails */
+TEST(failed_log_write_aborts_the_journal)
+{
+	struct exec *x;
+	struct fs_attr attr;
+	node_t f;
+
+	fixture_make(64, NULL, NULL);
+	x = fixture_mount();
+	plat_posix_log_level(fixture_plat(), PLAT_ERR - 1);
+	mk_some(x, "a", 10);
+	CHECK_OK(fs_sync(x));
+	f = mk(x, FS_ROOT, "b");
+	plat_posix_fail(fixture_plat(), PLAT_WRITE, 1, 1);
+	CHECK_EQ(fs_fsync(x, f, false), -MP_EIO);
+	CHECK_EQ(fs_mknod(x, FS_ROOT, nm("c"), REG | 0644, 0, false, &attr), -MP_EROFS);
+	CHECK_EQ(fs_fsync(x, f, false), -MP_EIO);
+	CHECK(look(x, FS_ROOT, "b"));
+	CHECK_EQ(fs_sync(x), -MP_EIO);
+	CHECK(fs_unmount(x) < 0);
+	fixture_crash();
+	snapshot();
+	recover(true);
+	CHECK(has("/a9") && !has("/b") && !has("/c"));
+	crash_end();
+}
+
+/* ---- who commits dies, at every step, and another goes on */
+static jmp_buf dead;
+
+static void die(void *arg)
+{
+	(void)arg;
+	longjmp(dead, 1);
+}
+
+/* What there is to commit; some of it is logged and home already, some freed. */
+static void something(struct exec *x, u32 n)
+{
+	char name[40];
+	node_t f, d;
+
+	snprintf(name, sizeof(name), "s%u", n);
+	f = util_create(x, name);
+	util_write_pattern(x, f, n + 1, 0, 9000);
+	snprintf(name, sizeof(name), "d%u", n);
+	d = mkd(x, FS_ROOT, name);
+	mk(x, d, "in-it");
+	if (n < 3)
+		return;
+	snprintf(name, sizeof(name), "d%u", n - 2);
+	d = look(x, FS_ROOT, name);
+	CHECK_OK(fs_unlink(x, d, nm("in-it")));
+	CHECK_OK(fs_rmdir(x, FS_ROOT, nm(name)));
+}
+
+static void death_in_commit(u32 stride)
+{
+	static struct exec y; /* outlives the jump */
+	static u32 step;
+	struct exec *x;
+	char name[40];
+	bool cut = true;
+
+	fixture_make(64, NULL, NULL);
+	x = fixture_mount();
+	for (step = 1; cut; step += stride) {
+		node_t f;
+
+		something(x, step);
+		fixture_join(&y);
+		plat_posix_on_cut(fixture_plat(), die, NULL);
+		y.cut = step;
+		cut = setjmp(dead);
+		if (!cut) {
+			CHECK_OK(fs_sync(&y));
+			y.cut = 0;
+			fixture_leave(&y);
+		} else {
+			CHECK_OK(exec_recover(x, y.id));
+		}
+		/* others change what the dead one was committing */
+		snprintf(name, sizeof(name), "s%u", step);
+		f = look(x, FS_ROOT, name);
+		util_write_pattern(x, f, step + 1, 9000, 5000);
+		if (step % 50 == 1) {
+			snapshot();
+			recover(true);
+		}
+		CHECK_OK(fs_fsync(x, f, false));
+		if (step % 20 == 1) {
+			snapshot();
+			recover(true);
+			snprintf(name, sizeof(name), "/s%u", step);
+			check_copy(name, step + 1, 14000);
+		}
+	}
+	if (test_verbose())
+		fprintf(stderr, "%u steps\n", step);
+	CHECK(step > 100);
+	for (u32 i = 1; i < step; i += stride) {
+		snprintf(name, sizeof(name), "s%u", i);
+		util_check_pattern(x, look(x, FS_ROOT, name), i + 1, 0, 14000);
+	}
+	fixture_unmount_check();
+	crash_end();
+}
+
+TEST_TIMED(death_of_the_committer_at_every_step, 200)
+{
+	death_in_commit(1);
 }
