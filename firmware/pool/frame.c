@@ -119,6 +119,10 @@ void frame_swap(struct exec *x, struct frame *old, struct frame *f, u32 flags)
 	hot_save(x, link, 4);
 	hot_save(x, &f->owner, 4);
 	hot_save(x, &f->flags, 4);
+	if (POOL_SHARED) { /* from here on old is nobody's, and to be detached */
+		hot_save(x, &x->slot->detaching, 4);
+		atomic_store(&x->slot->detaching, frame_no(x, old));
+	}
 	atomic_store(&f->hash_next, atomic_load(&old->hash_next));
 	f->owner = 0;
 	atomic_store(&f->flags, flags);
@@ -471,6 +475,34 @@ int frame_alloc(struct exec *x, struct frame **out)
 }
 
 /* ---- recovery: everything may be done twice */
+/* Whether the executor that reads or writes the frame, if any, is one that goes on. */
+static bool worker_lives(const struct exec *as, u32 flags)
+{
+	const struct exec_slot *slots = exec_ptr(as, as->pool->hdr->slots);
+	u32 id = (flags & FRAME_WORKER) >> FRAME_WORKER_SHIFT;
+
+	return id && id <= POOL_EXECUTORS &&
+	       (atomic_load_acquire(&slots[id - 1].state) & EXEC_STATE) == EXEC_USED;
+}
+
+/* A frame that was to leave its cache. Another page may have its block already: it is not to be
+ * written after that one. */
+static void detaching_recover(struct exec *as, struct frame *f)
+{
+	while (!frame_claim_dirty(as, f, 0)) {
+		u32 flags = atomic_load_acquire(&f->flags);
+
+		if (!(flags & (FRAME_WRITING | FRAME_READING | FRAME_DIRTY)) ||
+		    !worker_lives(as, flags))
+			break;
+		exec_wait(as, &f->flags, flags, 10);
+	}
+	if (atomic_load(&f->kind) == FRAME_PAGE || atomic_load(&f->kind) == FRAME_BUF)
+		frame_detach(as, f);
+	atomic_store_release(&as->slot->detaching, 0);
+	exec_step(as);
+}
+
 /* A frame that it was reading or writing: what was read is nothing, what was written is dirty. */
 static void worker_recover(struct exec *as, struct frame *f, u32 dead_id)
 {
@@ -478,9 +510,10 @@ static void worker_recover(struct exec *as, struct frame *f, u32 dead_id)
 		frame_detach(as, f);
 		f->owner = dead_id;
 		exec_step(as);
-		frame_flags_change(as, f, FRAME_READING | FRAME_WORKER, 0);
+		frame_flags_change(as, f, FRAME_READING | FRAME_WORKER | FRAME_DIRTY, 0);
 	} else {
-		frame_mark_dirty(as, f);
+		if (atomic_load(&f->kind) != FRAME_ANON)
+			frame_mark_dirty(as, f);
 		frame_flags_change(as, f, FRAME_WRITING | FRAME_WORKER, 0);
 	}
 	exec_step(as);
@@ -506,9 +539,11 @@ static void pin_recover(struct exec *as, struct frame *f)
 		free_push(as, f);
 		return;
 	}
-	if (pins & as->bit)
+	if (pins & as->bit) {
+		exec_step(as);
 		atomic_and(&f->pins, ~as->bit);
-	exec_step(as);
+		exec_step(as);
+	}
 	/* it, or who was the last before, may not have come to freeing it */
 	if (atomic_load(&f->kind) == FRAME_ANON && !atomic_load(&f->pins))
 		frame_free(as, f);
@@ -520,7 +555,7 @@ void frames_recover(struct exec *as, struct exec_slot *dead, u32 dead_id)
 	u32 *map = exec_ptr(as, hdr->dirty_map), ndirty = 0;
 
 	if (dead->detaching && dead->detaching < hdr->nframes)
-		frame_detach(as, frame_of(as, dead->detaching));
+		detaching_recover(as, frame_of(as, dead->detaching));
 	for (fno_t fno = 1; fno < hdr->nframes; fno++) {
 		struct frame *f = frame_of(as, fno);
 		u32 kind = atomic_load(&f->kind);
@@ -531,13 +566,15 @@ void frames_recover(struct exec *as, struct exec_slot *dead, u32 dead_id)
 			worker_recover(as, f, dead_id);
 		if (f->owner == dead_id)
 			owner_recover(as, f);
-		if (atomic_load(&f->flags) & FRAME_DIRTY) {
+		pin_recover(as, f);
+		kind = atomic_load(&f->kind);
+		if ((kind == FRAME_BUF || kind == FRAME_PAGE) &&
+		    atomic_load(&f->flags) & FRAME_DIRTY) {
 			/* it may have died between the flag and the map */
 			if (!(atomic_load(&map[fno / 32]) >> fno % 32 & 1))
 				atomic_or(&map[fno / 32], 1u << fno % 32);
 			ndirty++;
 		}
-		pin_recover(as, f);
 	}
 	atomic_store(&hdr->ndirty, ndirty); /* a hint: others go on meanwhile */
 }

@@ -6,6 +6,7 @@
 #include <setjmp.h>
 
 #include "pool/exec.h"
+#include "tests/fs/pool_check.h"
 #include "tests/fs/file_util.h"
 
 #define OLD 1u /* pattern seeds */
@@ -156,6 +157,7 @@ static bool one_step(const struct operation *op, struct exec *x, u32 step)
 		fixture_leave(&y);
 	} else {
 		CHECK_OK(exec_recover(x, y.id));
+		pool_check(x);
 	}
 	check(op, x, node, cut);
 	CHECK_OK(util_unlink(x, "f"));

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
-# Tests of the filesystem on real images: every tests/fs/*.c but the fixture is a suite.
+# Tests of the filesystem on real images: every tests/fs/*.c but the common parts is a suite.
 
+FS_PARTS := tests/fs/fixture.c tests/fs/pool_check.c
 FS_SUITES := $(patsubst tests/fs/%.c,$(BUILD)/tests/fs/%,\
-	$(filter-out tests/fs/fixture.c,$(wildcard tests/fs/*.c)))
+	$(filter-out $(FS_PARTS),$(wildcard tests/fs/*.c)))
 SUITES += $(FS_SUITES)
 LINT_C += $(wildcard tests/fs/*.[ch])
 
@@ -10,7 +11,7 @@ $(BUILD)/tests/fs/%.o: tests/fs/%.c
 	@mkdir -p $(@D)
 	$(CC) $(CORE_DEBUG_FLAGS) -MMD -MP -c -o $@ $<
 
-$(FS_SUITES): %: %.o $(BUILD)/tests/fs/fixture.o $(BUILD)/tests/unit/harness.o $(BUILD)/core-debug/libcore.a
+$(FS_SUITES): %: %.o $(FS_PARTS:%.c=$(BUILD)/%.o) $(BUILD)/tests/unit/harness.o $(BUILD)/core-debug/libcore.a
 	$(CC) $(CORE_DEBUG_FLAGS) -o $@ $^
 
 # The conformance suite: one program, for any mount (tests/system/posix runs it).

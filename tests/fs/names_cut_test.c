@@ -6,6 +6,7 @@
 #include <setjmp.h>
 
 #include "pool/exec.h"
+#include "tests/fs/pool_check.h"
 #include "tests/fs/names_util.h"
 
 static jmp_buf dead;
@@ -285,6 +286,7 @@ static bool one_step(struct exec *x, const struct operation *op, struct stage *s
 		CHECK_EQ(op->done(x, s), 1);
 	} else {
 		CHECK_OK(exec_recover(x, y.id));
+		pool_check(x);
 		if (!op->done(x, s))
 			CHECK_OK(op->run(x, s));
 		CHECK_EQ(op->done(x, s), 1);
