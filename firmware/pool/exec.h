@@ -96,8 +96,8 @@ void exec_leave(struct exec *x);
  * were.
  */
 u32 execs_recover_set(struct exec *x, u32 dead);
-/* All executors of a host that has died. */
-u32 execs_recover(struct exec *x, u32 host);
+/* All executors of hosts that have died: a bit per number, which is below 32. */
+u32 execs_recover(struct exec *x, u32 hosts);
 /* One executor. 0: done or nothing to do. */
 int warn_unused exec_recover(struct exec *x, u32 dead);
 

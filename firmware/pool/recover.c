@@ -35,6 +35,7 @@ static void act_as(struct exec *as, const struct exec *x, u32 dead)
 	as->bit = 1u << dead;
 	as->host = as->slot->state >> EXEC_HOST_SHIFT;
 	as->mini = 0;
+	as->handle = NULL;
 #ifndef MPDISK_SINGLE_HART
 	as->nagain = 0;
 #endif
@@ -152,14 +153,16 @@ u32 execs_recover_set(struct exec *x, u32 dead)
 	return (u32)__builtin_popcount(mine);
 }
 
-u32 execs_recover(struct exec *x, u32 host)
+u32 execs_recover(struct exec *x, u32 hosts)
 {
 	u32 dead = 0;
 
 	for (u32 id = 1; id <= POOL_EXECUTORS; id++) {
 		u32 state = atomic_load_acquire(&slot_of(x, id)->state);
 
-		if (state != EXEC_FREE && state >> EXEC_HOST_SHIFT == host)
+		u32 host = state >> EXEC_HOST_SHIFT;
+
+		if (state != EXEC_FREE && host < 32 && hosts >> host & 1)
 			dead |= 1u << id;
 	}
 	return execs_recover_set(x, dead);

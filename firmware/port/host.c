@@ -36,14 +36,13 @@ void host_leave(struct pool *pool, struct plat *plat, u32 host)
 	hosts_changed(pool, plat);
 }
 
-int host_recover(struct pool *pool, struct plat *plat, u32 host)
+/* Its executors are recovered: the rest of it. */
+static int host_finish(struct pool *pool, struct plat *plat, u32 host)
 {
 	struct pool_host *h = pool_host(pool, host);
-	struct exec x = {.pool = pool, .plat = plat};
+	struct exec x;
 	int err;
 
-	session_recover(&x, &h->session);
-	(void)execs_recover(&x, host);
 	/* in the dead one's name: should this one die too, the next finds all in one place */
 	err = exec_join(pool, plat, host, &x);
 	if (err)
@@ -53,4 +52,24 @@ int host_recover(struct pool *pool, struct plat *plat, u32 host)
 	atomic_add(&pool_hosts(pool)->deaths, 1);
 	host_leave(pool, plat, host);
 	return 0;
+}
+
+int hosts_recover(struct pool *pool, struct plat *plat, u32 hosts)
+{
+	struct exec x = {.pool = pool, .plat = plat};
+	int err = 0;
+
+	for (u32 host = 1; host <= POOL_HOSTS; host++)
+		if (hosts >> host & 1)
+			session_recover(&x, &pool_host(pool, host)->session);
+	(void)execs_recover(&x, hosts);
+	for (u32 host = 1; host <= POOL_HOSTS; host++)
+		if (hosts >> host & 1 && host_finish(pool, plat, host))
+			err = -MP_EAGAIN;
+	return err;
+}
+
+int host_recover(struct pool *pool, struct plat *plat, u32 host)
+{
+	return hosts_recover(pool, plat, 1u << host);
 }

@@ -61,10 +61,15 @@ void host_enter(struct pool *pool, struct plat *plat, u32 host, u32 pid, const c
 void host_leave(struct pool *pool, struct plat *plat, u32 host);
 
 /*
- * Takes the place of a dead host: its executors are recovered, what it had open is released, its
- * number becomes free. May be cut off anywhere and be done again. The caller makes sure that it is
- * the only one (H1). 0, or -EAGAIN: every executor slot is taken, try again.
+ * Takes the place of dead hosts (a bit per number): their executors are recovered, what they had
+ * open is released, their numbers become free. May be cut off anywhere and be done again. The
+ * caller makes sure that it is the only one (H1). 0, or -EAGAIN: every executor slot is taken, try
+ * again with those that are still HOST_USED.
+ *
+ * Who is dead at the same time is recovered together, or at the same time by several threads: what
+ * one holds may be wanted for recovering another.
  */
+int warn_unused hosts_recover(struct pool *pool, struct plat *plat, u32 hosts);
 int warn_unused host_recover(struct pool *pool, struct plat *plat, u32 host);
 
 #endif

@@ -38,26 +38,61 @@ static bool is_used(struct mpdisk *disk, u32 host)
 	return atomic_load_acquire(&pool_host(&disk->pool, host)->state) == HOST_USED;
 }
 
-/* True: nothing is left to be recovered of this host, or it lives, or another recovers it. */
-static bool recover(struct mpdisk *disk, u32 host)
+/* Whether the host is dead and this thread recovers it: then its byte and its mutex are ours. */
+static bool claim(struct mpdisk *disk, u32 host)
 {
-	u32 pid;
+	if (byte_lock(disk->fd, F_WRLCK, MPDISK_LOCK_HOST(host)) != 0)
+		return false;
+	if (is_used(disk, host))
+		return true;
+	if (byte_lock(disk->fd, F_UNLCK, MPDISK_LOCK_HOST(host)) != 0)
+		plat_panic(disk->plat, "a lock cannot be released", __FILE__, __LINE__);
+	return false;
+}
+
+/* The host, if it is dead, and all others that are and that nobody is at. */
+static u32 claim_dead(struct mpdisk *disk, u32 first)
+{
+	u32 dead = 0;
+
+	pthread_mutex_lock(&disk->recovering[first - 1]);
+	if (claim(disk, first))
+		dead = 1u << first;
+	else
+		pthread_mutex_unlock(&disk->recovering[first - 1]);
+	for (u32 host = 1; dead && host <= POOL_HOSTS; host++) {
+		if (host == first || host == disk->host || !is_used(disk, host) ||
+		    pthread_mutex_trylock(&disk->recovering[host - 1]) != 0)
+			continue;
+		if (claim(disk, host))
+			dead |= 1u << host;
+		else
+			pthread_mutex_unlock(&disk->recovering[host - 1]);
+	}
+	return dead;
+}
+
+/* True: nothing is left to be recovered of this host, or it lives, or another recovers it. */
+static bool recover(struct mpdisk *disk, u32 first)
+{
+	u32 dead = claim_dead(disk, first), host;
+	u32 pid[POOL_HOSTS + 1];
 	int err = 0;
 
-	pthread_mutex_lock(&disk->recovering[host - 1]);
-	if (byte_lock(disk->fd, F_WRLCK, MPDISK_LOCK_HOST(host)) == 0) {
-		if (is_used(disk, host)) {
-			pid = pool_host(&disk->pool, host)->pid;
-			err = host_recover(&disk->pool, disk->plat, host);
-			if (!err)
-				plat_log(disk->plat, PLAT_WARN,
-					 "host %u (process %u) has died; it is recovered", host,
-					 pid);
-		}
+	for (host = 1; host <= POOL_HOSTS; host++)
+		pid[host] = pool_host(&disk->pool, host)->pid;
+	if (dead)
+		err = hosts_recover(&disk->pool, disk->plat, dead);
+	for (host = 1; host <= POOL_HOSTS; host++) {
+		if (!(dead >> host & 1))
+			continue;
+		if (!err)
+			plat_log(disk->plat, PLAT_WARN,
+				 "host %u (process %u) has died; it is recovered", host, pid[host]);
 		if (byte_lock(disk->fd, F_UNLCK, MPDISK_LOCK_HOST(host)) != 0)
 			plat_panic(disk->plat, "a lock cannot be released", __FILE__, __LINE__);
+		pthread_mutex_unlock(&disk->recovering[host - 1]);
 	}
-	pthread_mutex_unlock(&disk->recovering[host - 1]);
 	return err == 0;
 }
 

@@ -3,7 +3,7 @@
 
 FS_PARTS := tests/fs/fixture.c tests/fs/pool_check.c
 FS_SUITES := $(patsubst tests/fs/%.c,$(BUILD)/tests/fs/%,\
-	$(filter-out $(FS_PARTS),$(wildcard tests/fs/*.c)))
+	$(filter-out $(FS_PARTS) tests/fs/kill_test.c,$(wildcard tests/fs/*.c)))
 SUITES += $(FS_SUITES)
 LINT_C += $(wildcard tests/fs/*.[ch])
 
@@ -13,6 +13,13 @@ $(BUILD)/tests/fs/%.o: tests/fs/%.c
 
 $(FS_SUITES): %: %.o $(FS_PARTS:%.c=$(BUILD)/%.o) $(BUILD)/tests/unit/harness.o $(BUILD)/core-debug/libcore.a
 	$(CC) $(CORE_DEBUG_FLAGS) -o $@ $^
+
+# Real processes on one pool, as they are: without debug checks.
+$(BUILD)/tests/fs/kill_test: %: %.o $(FS_PARTS:%.c=$(BUILD)/%.o) $(BUILD)/tests/unit/harness.o $(BUILD)/libmpdisk.a
+	$(CC) $(CORE_DEBUG_FLAGS) -o $@ $^
+
+SUITES += $(BUILD)/tests/fs/kill_test
+ALONE += $(BUILD)/tests/fs/kill_test
 
 # The conformance suite: one program, for any mount (tests/system/posix runs it).
 POSIX_OBJECTS := $(patsubst tests/fs/posix/%.c,$(BUILD)/tests/fs/posix/%.o,\

@@ -1,0 +1,464 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * SIGKILL under load: processes share one pool, each runs the filesystem itself and keeps a ledger,
+ * outside of the pool, of what it is about to do and of what is done. They are killed at any
+ * moment, also two at a time, and while they join; their successors find all that the ledger says,
+ * and of the last operation the one state or the other. The survivors go on. The last one out
+ * leaves a clean image.
+ *
+ * MPDISK_KILLS: how many deaths (default 40). The seed fixes who does what, not when it dies.
+ */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include "host-driver/lib/mpdisk.h"
+#include "tests/fs/file_util.h"
+#include "tests/fs/names_util.h"
+
+#define WORKERS 4u
+#define SLOTS 24u
+#define SIZE_MAX_ 150000u
+#define STALL_MS 1000u  /* a survivor has done something after a death */
+#define STUCK_MS 15000u /* it never will */
+
+enum op { OP_CREATE, OP_MKDIR, OP_SYMLINK, OP_REMOVE, OP_RENAME, OP_APPEND, OP_TRUNCATE, OPS };
+enum phase { INTENT = 1, DONE, NOT_DONE };
+
+struct record {
+	u32 phase, op, slot, arg;
+};
+
+enum kind { NOTHING, A_FILE, A_DIR, A_LINK };
+
+struct thing {
+	enum kind kind;
+	u32 seed; /* of a file's bytes */
+	u32 size;
+};
+
+struct worker {
+	u32 index;
+	int ledger;
+	u32 random;
+	struct exec x;
+	node_t dirs[2];
+	struct thing things[SLOTS];
+};
+
+/* Seen by the parent and by all workers. */
+static struct shared {
+	u32 stop;
+	u32 joined[WORKERS];
+	u32 done[WORKERS]; /* operations */
+} * shared;
+
+static char pool_file[300], ledger_file[WORKERS][320];
+static u8 bytes[SIZE_MAX_ + 70000], got[SIZE_MAX_ + 70000];
+
+/* ---- names and content */
+static node_t dir_of(const struct worker *w, u32 slot)
+{
+	return w->dirs[slot & 1]; /* one of its own, and one for all */
+}
+
+static struct fs_name name_of(const struct worker *w, u32 slot, char *buf)
+{
+	sprintf(buf, "w%u-%u", w->index, slot);
+	return nm(buf);
+}
+
+static void pattern(u32 seed, u32 from, u32 len)
+{
+	for (u32 i = 0; i < len; i++)
+		bytes[i] = util_byte(seed, from + i);
+}
+
+/* Whether the slot is just like that. */
+static bool is_thing(struct worker *w, u32 slot, const struct thing *t)
+{
+	static const u32 modes[] = {0, 0x8000, 0x4000, 0xA000};
+	struct fs_attr attr;
+	char buf[40];
+	int err = fs_lookup(&w->x, dir_of(w, slot), name_of(w, slot, buf), &attr);
+
+	if (err == -MP_ENOENT)
+		return t->kind == NOTHING;
+	CHECK_OK(err);
+	if (t->kind == NOTHING || (attr.mode & 0xF000) != modes[t->kind])
+		return false;
+	if (t->kind != A_FILE)
+		return true;
+	if (attr.size != t->size)
+		return false;
+	CHECK_EQ(util_read(&w->x, attr.node, 0, got, sizeof(got)), t->size);
+	pattern(t->seed, 0, t->size);
+	for (u32 i = 0; i < t->size; i++)
+		if (got[i] != bytes[i])
+			test_fail(__FILE__, __LINE__,
+				  "worker %u, slot %u, size %u: byte %u differs", w->index, slot,
+				  t->size, i);
+	return true;
+}
+
+/* ---- the ledger */
+static void ledger_put(struct worker *w, u32 phase, const struct record *r)
+{
+	struct record out = *r;
+
+	out.phase = phase;
+	CHECK_EQ(write(w->ledger, &out, sizeof(out)), sizeof(out));
+}
+
+static void apply(struct thing *things, const struct record *r)
+{
+	struct thing *t = &things[r->slot];
+
+	switch ((enum op)r->op) {
+	case OP_CREATE:
+		*t = (struct thing){A_FILE, r->arg, 0};
+		break;
+	case OP_MKDIR:
+		*t = (struct thing){A_DIR, 0, 0};
+		break;
+	case OP_SYMLINK:
+		*t = (struct thing){A_LINK, 0, 0};
+		break;
+	case OP_REMOVE:
+		t->kind = NOTHING;
+		break;
+	case OP_RENAME:
+		things[r->arg] = *t;
+		t->kind = NOTHING;
+		break;
+	case OP_APPEND:
+		t->size += r->arg;
+		break;
+	case OP_TRUNCATE:
+		t->size = r->arg;
+		break;
+	case OPS:
+		break;
+	}
+}
+
+static bool all_are(struct worker *w, const struct thing *things)
+{
+	for (u32 i = 0; i < SLOTS; i++)
+		if (!is_thing(w, i, &things[i]))
+			return false;
+	return true;
+}
+
+/* What the predecessor has completed is there; of what it was at, one state or the other. */
+static void ledger_read(struct worker *w)
+{
+	struct thing after[SLOTS];
+	struct record r, last = {0};
+
+	memset(w->things, 0, sizeof(w->things));
+	CHECK_EQ(lseek(w->ledger, 0, SEEK_SET), 0);
+	while (read(w->ledger, &r, sizeof(r)) == sizeof(r)) {
+		if (r.phase == DONE)
+			apply(w->things, &r);
+		last = r;
+	}
+	if (last.phase != INTENT) {
+		if (!all_are(w, w->things))
+			test_fail(__FILE__, __LINE__, "worker %u: something completed is lost",
+				  w->index);
+		return;
+	}
+	memcpy(after, w->things, sizeof(after));
+	apply(after, &last);
+	if (all_are(w, w->things)) {
+		ledger_put(w, NOT_DONE, &last);
+		return;
+	}
+	if (!all_are(w, after))
+		test_fail(__FILE__, __LINE__, "worker %u: operation %u on slot %u is half done",
+			  w->index, last.op, last.slot);
+	memcpy(w->things, after, sizeof(after));
+	ledger_put(w, DONE, &last);
+}
+
+/* ---- a worker */
+static bool choose(struct worker *w, struct record *r)
+{
+	const struct thing *t;
+
+	r->slot = rnd(&w->random) % SLOTS;
+	t = &w->things[r->slot];
+	if (t->kind == NOTHING) {
+		static const u32 makes[] = {OP_CREATE, OP_CREATE, OP_MKDIR, OP_SYMLINK};
+
+		r->op = makes[rnd(&w->random) % 4];
+		r->arg = rnd(&w->random);
+		return true;
+	}
+	r->op = OP_REMOVE + rnd(&w->random) % (OPS - OP_REMOVE);
+	switch (r->op) {
+	case OP_REMOVE:
+		return true;
+	case OP_RENAME:
+		r->arg = rnd(&w->random) % SLOTS;
+		return w->things[r->arg].kind == NOTHING;
+	case OP_APPEND:
+		r->arg = 1 + rnd(&w->random) % 60000;
+		return t->kind == A_FILE && t->size + r->arg < SIZE_MAX_;
+	default:
+		r->arg = t->size ? rnd(&w->random) % t->size : 0;
+		return t->kind == A_FILE;
+	}
+}
+
+static int perform(struct worker *w, const struct record *r)
+{
+	struct thing *t = &w->things[r->slot];
+	node_t dir = dir_of(w, r->slot), node;
+	struct fs_attr attr;
+	char a[40], b[40];
+	struct fs_name name = name_of(w, r->slot, a);
+	u64 pos = 0;
+
+	switch ((enum op)r->op) {
+	case OP_CREATE:
+		return fs_mknod(&w->x, dir, name, REG | 0644, 0, false, &attr);
+	case OP_MKDIR:
+		return fs_mkdir(&w->x, dir, name, 0755, &attr);
+	case OP_SYMLINK:
+		return fs_symlink(&w->x, dir, name, nm("target"), &attr);
+	case OP_REMOVE:
+		return t->kind == A_DIR ? fs_rmdir(&w->x, dir, name) : fs_unlink(&w->x, dir, name);
+	case OP_RENAME:
+		return fs_rename(&w->x, dir, name, dir_of(w, r->arg), name_of(w, r->arg, b), 0);
+	case OP_APPEND:
+		node = look(&w->x, dir, a);
+		pattern(t->seed, t->size, r->arg);
+		return util_write_once(&w->x, node, &pos, FS_WRITE_APPEND, bytes, r->arg,
+				       t->size % 4096) == (int)r->arg
+			       ? 0
+			       : -MP_EIO;
+	case OP_TRUNCATE:
+		return util_truncate(&w->x, look(&w->x, dir, a), r->arg);
+	case OPS:
+		break;
+	}
+	return -MP_EINVAL;
+}
+
+static node_t make_dir(struct exec *x, const char *name)
+{
+	struct fs_attr attr;
+	int err = fs_mkdir(x, FS_ROOT, nm(name), 0755, &attr);
+
+	CHECK(!err || err == -MP_EEXIST);
+	return look(x, FS_ROOT, name);
+}
+
+static void worker_open(struct worker *w, u32 index)
+{
+	char own[20];
+
+	w->index = index;
+	sprintf(own, "own%u", index);
+	w->dirs[0] = make_dir(&w->x, own);
+	w->dirs[1] = make_dir(&w->x, "common");
+	w->ledger = open(ledger_file[index], O_RDWR | O_APPEND | O_CREAT, 0600);
+	CHECK(w->ledger >= 0);
+	ledger_read(w);
+}
+
+static void worker_main(u32 index, u32 seed)
+{
+	struct mpdisk_options options = {
+		.pool = pool_file, .image = fixture_image(), .name = "kill", .pool_mib = 16};
+	static struct worker w;
+	struct mpdisk *disk;
+	struct record r;
+
+	w.random = seed;
+	CHECK_OK(mpdisk_open(&options, &disk));
+	CHECK_OK(mpdisk_executor(disk, &w.x));
+	__atomic_store_n(&shared->joined[index], 1, __ATOMIC_RELEASE);
+	worker_open(&w, index);
+	while (!__atomic_load_n(&shared->stop, __ATOMIC_ACQUIRE)) {
+		if (!choose(&w, &r))
+			continue;
+		ledger_put(&w, INTENT, &r);
+		CHECK_OK(perform(&w, &r));
+		ledger_put(&w, DONE, &r);
+		apply(w.things, &r);
+		__atomic_fetch_add(&shared->done[index], 1, __ATOMIC_RELEASE);
+		if (rnd(&w.random) % 64 == 0)
+			CHECK_OK(fs_sync(&w.x));
+	}
+	ledger_read(&w);
+	exec_leave(&w.x);
+	CHECK_OK(mpdisk_close(disk));
+}
+
+/* ---- the parent */
+static pid_t pids[WORKERS];
+static u32 random_state, kills, slow;
+
+static void start(u32 index)
+{
+	u32 seed = rnd(&random_state);
+
+	__atomic_store_n(&shared->joined[index], 0, __ATOMIC_RELEASE);
+	fflush(NULL);
+	pids[index] = fork();
+	CHECK(pids[index] >= 0);
+	if (!pids[index]) {
+		worker_main(index, seed);
+		_exit(0);
+	}
+}
+
+static bool is_joined(u32 index)
+{
+	return __atomic_load_n(&shared->joined[index], __ATOMIC_ACQUIRE);
+}
+
+/* None of them may end by itself. */
+static void check_alive(void)
+{
+	for (u32 i = 0; i < WORKERS; i++) {
+		int status;
+
+		if (pids[i] && waitpid(pids[i], &status, WNOHANG) == pids[i])
+			test_fail(__FILE__, __LINE__, "worker %u has ended: status %x", i, status);
+	}
+}
+
+static void kill_one(u32 index)
+{
+	int status;
+
+	CHECK_EQ(kill(pids[index], SIGKILL), 0);
+	CHECK_EQ(waitpid(pids[index], &status, 0), pids[index]);
+	if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGKILL)
+		test_fail(__FILE__, __LINE__, "worker %u had ended: status %x", index, status);
+	pids[index] = 0;
+	kills++;
+}
+
+static u64 now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (u64)ts.tv_sec * 1000 + (u64)ts.tv_nsec / 1000000;
+}
+
+/* All that have joined do something from now on. */
+static void wait_progress(void)
+{
+	u32 seen[WORKERS];
+	u64 since = now_ms();
+	bool all;
+
+	for (u32 i = 0; i < WORKERS; i++)
+		seen[i] = __atomic_load_n(&shared->done[i], __ATOMIC_ACQUIRE);
+	do {
+		usleep(1000);
+		check_alive();
+		all = true;
+		for (u32 i = 0; i < WORKERS; i++)
+			all = all &&
+			      (!pids[i] || !is_joined(i) ||
+			       __atomic_load_n(&shared->done[i], __ATOMIC_ACQUIRE) != seen[i]);
+		if (now_ms() - since > STUCK_MS)
+			test_fail(__FILE__, __LINE__, "after %u deaths the survivors do not go on",
+				  kills);
+	} while (!all);
+	slow += now_ms() - since > STALL_MS;
+}
+
+static void wait_joined(u32 index)
+{
+	u64 since = now_ms();
+
+	while (!is_joined(index)) {
+		usleep(1000);
+		check_alive();
+		if (now_ms() - since > STUCK_MS)
+			test_fail(__FILE__, __LINE__, "a late joiner does not get in");
+	}
+}
+
+/* One round: one dies, or two, or one that joins. */
+static void round_of_death(void)
+{
+	u32 a = rnd(&random_state) % WORKERS, b = (a + 1 + rnd(&random_state) % 3) % WORKERS;
+	u32 how = rnd(&random_state) % 4;
+
+	usleep(rnd(&random_state) % 150000);
+	kill_one(a);
+	if (how == 1) /* perhaps while it recovers the other */
+		usleep(rnd(&random_state) % 3000);
+	if (how < 2)
+		kill_one(b);
+	wait_progress();
+	start(a);
+	if (how < 2)
+		start(b);
+	if (how == 2) {
+		usleep(rnd(&random_state) % 40000);
+		kill_one(a);
+		wait_progress();
+		start(a);
+	}
+	wait_joined(a);
+	wait_joined(b);
+	check_alive();
+}
+
+TEST_TIMED(killed_at_any_moment, 3600 * 12)
+{
+	const char *want = getenv("MPDISK_KILLS");
+	u32 n = want ? (u32)atoi(want) : 40, total = 0;
+
+	random_state = test_seed();
+	fixture_make(64, NULL, NULL);
+	snprintf(pool_file, sizeof(pool_file), "%s.pool", fixture_image());
+	test_temporary(pool_file);
+	for (u32 i = 0; i < WORKERS; i++) {
+		snprintf(ledger_file[i], sizeof(ledger_file[i]), "%s.ledger%u", fixture_image(), i);
+		test_temporary(ledger_file[i]);
+	}
+	shared = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	CHECK(shared != MAP_FAILED);
+	for (u32 i = 0; i < WORKERS; i++)
+		start(i);
+	for (u32 i = 0; i < WORKERS; i++)
+		wait_joined(i);
+	while (kills < n)
+		round_of_death();
+	__atomic_store_n(&shared->stop, 1, __ATOMIC_RELEASE);
+	for (u32 i = 0; i < WORKERS; i++) {
+		int status;
+
+		CHECK_EQ(waitpid(pids[i], &status, 0), pids[i]);
+		if (status)
+			test_fail(__FILE__, __LINE__, "worker %u ends with status %x", i, status);
+		total += shared->done[i];
+	}
+	fixture_fsck();
+	fixture_mount();
+	for (u32 i = 0; i < WORKERS; i++) {
+		static struct worker w;
+
+		w.x = *fixture_exec();
+		worker_open(&w, i);
+		close(w.ledger);
+	}
+	fixture_unmount_check();
+	fprintf(stderr, "%u deaths, %u operations, %u times slower than %u ms\n", kills, total,
+		slow, STALL_MS);
+	CHECK(slow * 10 <= kills);
+}
