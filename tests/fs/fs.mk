@@ -21,6 +21,11 @@ $(BUILD)/tests/fs/kill_test: %: %.o $(FS_PARTS:%.c=$(BUILD)/%.o) $(BUILD)/tests/
 SUITES += $(BUILD)/tests/fs/kill_test
 ALONE += $(BUILD)/tests/fs/kill_test
 
+soak-death: $(BUILD)/tests/fs/kill_test ## processes are killed under load, KILLS times (default 20000)
+	MPDISK_KILLS=$(or $(KILLS),20000) $<
+soak: soak-death
+.PHONY: soak-death
+
 # The conformance suite: one program, for any mount (tests/system/posix runs it).
 POSIX_OBJECTS := $(patsubst tests/fs/posix/%.c,$(BUILD)/tests/fs/posix/%.o,\
 	$(wildcard tests/fs/posix/*.c))

@@ -6,7 +6,7 @@
  * and of the last operation the one state or the other. The survivors go on. The last one out
  * leaves a clean image.
  *
- * MPDISK_KILLS: how many deaths (default 40). The seed fixes who does what, not when it dies.
+ * MPDISK_KILLS: how many deaths (default 100). The seed fixes who does what, not when it dies.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -421,7 +421,7 @@ static void round_of_death(void)
 TEST_TIMED(killed_at_any_moment, 3600 * 12)
 {
 	const char *want = getenv("MPDISK_KILLS");
-	u32 n = want ? (u32)atoi(want) : 40, total = 0;
+	u32 n = want ? (u32)atoi(want) : 100, total = 0;
 
 	random_state = test_seed();
 	fixture_make(64, NULL, NULL);
