@@ -270,7 +270,7 @@ static int run(const struct check_options *opt, u64 from, u64 points, int second
 int main(int argc, char **argv)
 {
 	struct check_options opt = {.fsck_every = 40, .only_event = ~0u};
-	u64 points = 20000, only = ~0ull, from = 0;
+	u64 points = 40000, only = ~0ull, from = 0;
 	const char *state = NULL;
 	int c, seconds = 0;
 	bool list = false;

@@ -34,5 +34,5 @@ all: $(SYSTEM_BUILD)/hostile_port
 
 LINT_C += tests/system/hostile_port.c tests/system/raw_port.c tests/system/raw_port.h
 
-SUITES += $(addprefix tests/system/,cli shared mount-life device-gone hostile-port bad-image main-job posix programs)
-TIMEOUTS += shared=300 main-job=900 hostile-port=600 posix=580 programs=400
+SUITES += $(addprefix tests/system/,cli shared mount-life device-gone hostile-port bad-image main-job posix programs power-cut)
+TIMEOUTS += shared=300 main-job=900 hostile-port=600 posix=580 programs=400 power-cut=600
