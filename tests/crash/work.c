@@ -105,12 +105,25 @@ static s64 put(struct exec *x, node_t node, u64 pos, u32 len, bool append)
 }
 
 /* ---- operations */
+/* fdatasync may forget a write's times, unless size or blocks have changed with them. (Whether its
+ * content is there is asked in any case.) */
 static void op_write(struct exec *x, const char *path, u64 pos, u32 len, bool append)
 {
+	struct fs_attr before = {.node = 0}, after = {.node = 0};
 	node_t node = find(x, path);
+	u32 n = history.nstates;
+	s64 err = -MP_ENOENT;
 
 	begin(node, true);
-	end(x, node ? put(x, node, pos, len, append) : -MP_ENOENT, path);
+	if (node) {
+		err = fs_getattr(x, node, &before);
+		if (!err)
+			err = put(x, node, pos, len, append);
+		if (err >= 0 && fs_getattr(x, node, &after) == 0)
+			history.data[n] =
+				after.size != before.size || after.blocks != before.blocks;
+	}
+	end(x, err, path);
 }
 
 static void op_create(struct exec *x, const char *path, u32 mode)

@@ -6,8 +6,8 @@
  *
  * Runs the checks whose name matches a shell pattern (all), but those of -x and, with -o, only of
  * those, in DIR, which must be on the mount. -l lists them, -L adds those that take long. -2 is the
- * same directory on another host: checks of locks use both. One line PASS or FAIL for each; the
- * status is 0 if none failed.
+ * same directory on another host: checks of locks use both. One line PASS or FAIL for each, or NOTE
+ * where this mount cannot be asked; the status is 0 if none failed.
  */
 #define _GNU_SOURCE
 #include "suite.h"
@@ -21,6 +21,8 @@
 #include <sys/resource.h>
 #include <sys/vfs.h>
 #include <time.h>
+
+#define NOT_ASKED 77 /* exit status of a check */
 
 #define EXT4_MAGIC 0xEF53
 #define TABLE_MAX 1024u
@@ -66,6 +68,13 @@ void fail_at(const char *file, int line, const char *format, ...)
 	if (write(message_fd, text, strlen(text)) < 0)
 		_exit(3);
 	_exit(1);
+}
+
+void not_asked(const char *why)
+{
+	if (write(message_fd, why, strlen(why)) < 0)
+		_exit(3);
+	_exit(NOT_ASKED);
 }
 
 long long must_work(const char *file, int line, long long result, const char *call)
@@ -354,6 +363,10 @@ static bool run(const char *name, const struct check *check, const struct table_
 	close(pipes[0]);
 	if (pid < 0 || waitpid(pid, &status, 0) != pid)
 		return false;
+	if (WIFEXITED(status) && WEXITSTATUS(status) == NOT_ASKED) {
+		printf("NOTE %s: not asked: %s\n", name, text);
+		return nftw(dir, remove_one, 32, FTW_DEPTH | FTW_PHYS | FTW_MOUNT) == 0;
+	}
 	if (WIFSIGNALED(status))
 		snprintf(text, sizeof(text), "%s",
 			 WTERMSIG(status) == SIGALRM ? "took too long"

@@ -45,6 +45,9 @@ void fail_at(const char *file, int line, const char *format, ...)
 	__attribute__((noreturn, format(printf, 3, 4)));
 
 #define FAIL(...) fail_at(__FILE__, __LINE__, __VA_ARGS__)
+/* This mount cannot be asked that, and why: the check is neither passed nor failed, a NOTE says so.
+ */
+void not_asked(const char *why) __attribute__((noreturn));
 #define TRUE(condition)                                                                            \
 	do {                                                                                       \
 		if (!(condition))                                                                  \
