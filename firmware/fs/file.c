@@ -308,7 +308,10 @@ int fs_copy_range(struct exec *x, node_t in_node, u64 in_pos, node_t out_node, u
 	err = inode_get_node(x, out_node, &out);
 	if (err)
 		goto out_in;
-	while (len) {
+	/* two files are locked by number, which is no order for directories */
+	if (inode_type_dir(in) || inode_type_dir(out))
+		err = -MP_EISDIR;
+	while (!err && len) {
 		do
 			err = copy_step(x, in, in_pos, out, out_pos, &len, segs, &done);
 		while (!done && journal_again(x, &err));

@@ -5,8 +5,8 @@
  * Invariants
  *  B1. Renames between two directories are one at a time (rename_lock): while it is held, no
  *      directory gets another parent, so who is an ancestor of whom stands still.
- *  B2. Two directories are locked ancestor first, else by inode number; then what the names name,
- *      by inode number.
+ *  B2. Two directories are locked ancestor first, else by inode number; then what the names name:
+ *      a directory before what is none (a name of which may be in it), else by inode number.
  *  B3. The child through which one directory lies below the other (the trap) can neither be moved
  *      into it nor be replaced by it.
  */
@@ -116,11 +116,18 @@ static int lock_dirs(struct exec *x, struct rename *r)
 	return err ? err : lock_one(x, new_first ? old : new);
 }
 
+/* B2 */
+static bool locked_first(const struct inode *a, const struct inode *b)
+{
+	if (inode_type_dir(a) != inode_type_dir(b))
+		return inode_type_dir(a);
+	return a->ino < b->ino;
+}
+
 /* What the names name, locked. */
 static int find_children(struct exec *x, struct rename *r)
 {
-	struct inode *low, *high;
-	bool low_is_src;
+	bool src_first;
 	ino_no_t ino;
 	int err;
 
@@ -149,11 +156,11 @@ static int find_children(struct exec *x, struct rename *r)
 		return err;
 	if (r->in[SRC] == r->in[NEW] || r->in[DST] == r->in[OLD])
 		return fs_corrupt(x, "directory below itself", r->in[NEW]->ino, ino);
-	low_is_src = r->in[SRC]->ino < r->in[DST]->ino;
-	low = r->in[low_is_src ? SRC : DST];
-	high = r->in[low_is_src ? DST : SRC];
-	err = child_lock(x, r->in[low_is_src ? OLD : NEW], low, true);
-	return err ? err : child_lock(x, r->in[low_is_src ? NEW : OLD], high, true);
+	src_first = locked_first(r->in[SRC], r->in[DST]);
+	err = child_lock(x, r->in[src_first ? OLD : NEW], r->in[src_first ? SRC : DST], true);
+	if (err)
+		return err;
+	return child_lock(x, r->in[src_first ? NEW : OLD], r->in[src_first ? DST : SRC], true);
 }
 
 /* Whether SRC may take the place of DST. */

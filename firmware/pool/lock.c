@@ -61,7 +61,8 @@ static bool lock_equals_ok(const struct exec *x, ref_t held, ref_t ref, enum loc
 	first = lock_inode(x, held);
 	then = lock_inode(x, ref);
 	/* what is no directory is nobody's parent; of a directory it cannot be told here */
-	return !first || !then || inode_type_dir(first) || first->ino < then->ino;
+	return !first || !then || inode_type_dir(first) ||
+	       (!inode_type_dir(then) && first->ino < then->ino);
 }
 
 static void lock_check_rank(struct exec *x, ref_t ref, enum lock_rank rank)

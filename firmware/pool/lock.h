@@ -18,7 +18,7 @@
 enum lock_rank {
 	RANK_WRITEBACK, /* the writer of buffers: taken with nothing else held, or tried */
 	RANK_RENAME,    /* one: renames that move a directory elsewhere */
-	RANK_INODE,     /* parents before children, else ascending inode number */
+	RANK_INODE,     /* parents before children, directories before others, else by number */
 	RANK_ORPHAN,    /* the orphan list: superblock head and i_dtime of the inodes on it */
 	RANK_XATTR,     /* one: reference counts of shared xattr blocks */
 	RANK_SUPER,     /* other superblock fields */

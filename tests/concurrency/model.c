@@ -58,7 +58,8 @@ static bool dir_ok(const struct model_node *d)
 
 static bool dir_error(struct model_node *d, int ret)
 {
-	if (d && !d->gone && d->type != DIR)
+	/* what it is can be told of what is gone, too */
+	if (d && d->type != DIR)
 		return ret == -MP_ENOTDIR || (!alive(d) && is_stale(d, ret));
 	return !dir_ok(d) && (ret == -MP_ENOENT || ret == -MP_ESTALE);
 }
@@ -166,10 +167,13 @@ static bool step_link(struct model *m, const struct op *op)
 		if (op->ret == -MP_EEXIST)
 			return true;
 	}
+	/* whether a directory is still there is not looked at */
+	if (n && n->type == DIR && op->ret == -MP_EPERM)
+		return true;
 	if (!alive(n))
 		return is_stale(n, op->ret);
 	if (n->type == DIR)
-		return op->ret == -MP_EPERM;
+		return false;
 	if (wrong || op->ret)
 		return false;
 	n->nlink++;
@@ -415,18 +419,21 @@ static bool step_copy(struct model *m, const struct op *op)
 {
 	struct model_node *in = node_of(m, op->node), *out = node_of(m, op->other);
 
+	/* what is wrong with any file is told of those that are gone, too */
+	if (op->node == op->other && op->cell == op->value)
+		return op->ret == -MP_EINVAL;
+	if (op->ret == -MP_EISDIR)
+		return (in && in->type == DIR) || (out && out->type == DIR);
 	if (is_stale(in, op->ret) || is_stale(out, op->ret))
 		return true;
-	if (!in || !out || in->gone || out->gone)
+	if (!in || !out || in->gone || out->gone || in->type == DIR || out->type == DIR)
 		return false;
-	if (in == out && op->cell == op->value)
-		return op->ret == -MP_EINVAL;
 	if (in->type != REG)
-		return op->ret == (in->type == DIR ? -MP_EISDIR : -MP_EINVAL);
+		return op->ret == -MP_EINVAL;
 	if (op->cell >= in->size) /* nothing to copy: the other is not even looked at */
 		return !op->ret && op->size == 0;
 	if (out->type != REG)
-		return op->ret == (out->type == DIR ? -MP_EISDIR : -MP_EINVAL);
+		return op->ret == -MP_EINVAL;
 	if (op->ret || op->size != MODEL_CELL_SIZE)
 		return false;
 	out->cell[op->value] = in->cell[op->cell];
