@@ -68,8 +68,3 @@ int hosts_recover(struct pool *pool, struct plat *plat, u32 hosts)
 			err = -MP_EAGAIN;
 	return err;
 }
-
-int host_recover(struct pool *pool, struct plat *plat, u32 host)
-{
-	return hosts_recover(pool, plat, 1u << host);
-}

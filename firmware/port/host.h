@@ -70,6 +70,5 @@ void host_leave(struct pool *pool, struct plat *plat, u32 host);
  * one holds may be wanted for recovering another.
  */
 int warn_unused hosts_recover(struct pool *pool, struct plat *plat, u32 hosts);
-int warn_unused host_recover(struct pool *pool, struct plat *plat, u32 host);
 
 #endif

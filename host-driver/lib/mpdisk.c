@@ -390,16 +390,15 @@ static int threads_start(struct mpdisk *disk)
 	return -err;
 }
 
-static void threads_stop(struct mpdisk *disk)
+static void flusher_stop(struct mpdisk *disk)
 {
 	pthread_mutex_lock(&disk->lock);
 	disk->ending = true;
 	if (disk->flusher_started)
-		pthread_cond_signal(&disk->changed);
+		pthread_cond_broadcast(&disk->changed);
 	pthread_mutex_unlock(&disk->lock);
 	if (disk->flusher_started)
 		pthread_join(disk->flusher, NULL);
-	watch_stop(disk);
 }
 
 /* ---- opening and closing */
@@ -425,21 +424,29 @@ static void pool_file_end(struct mpdisk *disk)
 		plat_log(disk->plat, PLAT_WARN, "the pool file cannot be emptied: error %d", errno);
 }
 
+/* Waits for nothing of the pool but for what this process still recovers. */
+static void leave(struct mpdisk *disk)
+{
+	watch_stop(disk);
+	if (disk->x.slot)
+		exec_leave(&disk->x);
+	host_leave(&disk->pool, disk->plat, disk->host);
+}
+
 /* After a failure anywhere in mpdisk_open(). */
 static void give_up(struct mpdisk *disk, bool first)
 {
-	int err = 0;
-
 	if (disk->pool.base && disk->host) {
-		threads_stop(disk);
-		if (disk->mounted)
-			err = fs_unmount(&disk->x); /* logs what fails */
-		if (first)
+		flusher_stop(disk);
+		if (!first) {
+			leave(disk); /* it has opened nothing yet */
+		} else {
+			watch_stop(disk);
+			if (disk->mounted)
+				(void)!fs_unmount(&disk->x); /* logs what fails */
 			pool_file_end(disk);
-		else /* as if it had died; who watches does it when this cannot */
-			err = host_recover(&disk->pool, disk->plat, disk->host);
+		}
 	}
-	(void)err;
 	disk_free(disk);
 }
 
@@ -491,18 +498,18 @@ int mpdisk_close(struct mpdisk *disk)
 	bool last;
 	int err;
 
-	threads_stop(disk);
+	flusher_stop(disk);
 	session_drop(&disk->x, mpdisk_session(disk));
 	err = join_lock(disk);
 	if (err)
 		plat_log(disk->plat, PLAT_ERR, "the pool file cannot be locked: error %d", -err);
 	/* our own byte does not count: locks of one descriptor do not exclude each other */
 	last = !err && !somebody_lives(disk);
-	watch_recover_dead(disk);
-	if (last)
+	if (last) {
+		watch_recover_dead(disk);
 		err = fs_unmount(&disk->x);
-	exec_leave(&disk->x);
-	host_leave(&disk->pool, disk->plat, disk->host);
+	}
+	leave(disk);
 	if (last)
 		pool_file_end(disk);
 	disk_free(disk);

@@ -28,7 +28,9 @@ struct mpdisk {
 	bool flusher_started;
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
-	bool ending;                            /* [lock] */
+	bool ending;                            /* [lock] the flusher is to end */
+	bool watch_ends;                        /* [lock] the watchers are to end */
+	u32 nrecovering;                        /* [lock] watchers that recover somebody */
 	pthread_mutex_t recovering[POOL_HOSTS]; /* threads share a process's locks on files */
 	pthread_t greeter;                      /* starts the watchers */
 	bool greeter_started;
@@ -40,9 +42,10 @@ int warn_unused byte_lock(int fd, int type, long long at);
 
 /* ---- watch.c: who notices deaths */
 int warn_unused watch_start(struct mpdisk *disk);
-/* No thread of it is left when it returns. */
+/* No thread of it is left when it returns. After it the process must not wait for anything of the
+ * pool: who has it may die. */
 void watch_stop(struct mpdisk *disk);
-/* Recovers every host that has died and is not recovered yet, now. */
+/* Every other host has died: returns when all of them are recovered. */
 void watch_recover_dead(struct mpdisk *disk);
 
 #endif

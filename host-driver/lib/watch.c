@@ -10,7 +10,8 @@
  * Locks on files belong to the process (to its file descriptor), not to a thread: so within the
  * process the host's mutex in `recovering` is taken first, and the byte then tried again. Hosts
  * that are dead at the same time are recovered at the same time: one may wait for what another
- * holds.
+ * holds. So none of these threads ends while another one recovers, nor before this process has
+ * waited for anything of the pool for the last time.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -28,9 +29,29 @@ static bool is_ending(struct mpdisk *disk)
 	bool ending;
 
 	pthread_mutex_lock(&disk->lock);
-	ending = disk->ending;
+	ending = disk->watch_ends;
 	pthread_mutex_unlock(&disk->lock);
 	return ending;
+}
+
+/* Whether this thread may recover: then no other one ends before recovering_done(). */
+static bool recovering_begin(struct mpdisk *disk)
+{
+	bool begins;
+
+	pthread_mutex_lock(&disk->lock);
+	begins = !disk->watch_ends;
+	disk->nrecovering += begins;
+	pthread_mutex_unlock(&disk->lock);
+	return begins;
+}
+
+static void recovering_done(struct mpdisk *disk)
+{
+	pthread_mutex_lock(&disk->lock);
+	disk->nrecovering--;
+	pthread_cond_broadcast(&disk->changed);
+	pthread_mutex_unlock(&disk->lock);
 }
 
 static bool is_used(struct mpdisk *disk, u32 host)
@@ -120,6 +141,7 @@ static void *watcher_main(void *arg)
 	struct watcher *w = arg;
 	struct mpdisk *disk = w->disk;
 	u32 *changes = &pool_hosts(&disk->pool)->changes;
+	bool done;
 
 	for (;;) {
 		u32 seen = atomic_load_acquire(changes);
@@ -131,9 +153,11 @@ static void *watcher_main(void *arg)
 			continue;
 		}
 		await_end(disk, w->host);
-		if (is_ending(disk))
+		if (!recovering_begin(disk))
 			break;
-		if (!recover(disk, w->host))
+		done = recover(disk, w->host);
+		recovering_done(disk);
+		if (!done)
 			usleep(RETRY_US);
 	}
 	atomic_store_release(&w->ended, 1);
@@ -191,6 +215,11 @@ void watch_stop(struct mpdisk *disk)
 
 	if (!disk->greeter_started)
 		return;
+	pthread_mutex_lock(&disk->lock);
+	while (disk->nrecovering)
+		pthread_cond_wait(&disk->changed, &disk->lock);
+	disk->watch_ends = true;
+	pthread_mutex_unlock(&disk->lock);
 	atomic_add(changes, 1);
 	plat_wake(disk->plat, changes);
 	pthread_join(disk->greeter, NULL);

@@ -2,8 +2,10 @@
 # Tests of the filesystem on real images: every tests/fs/*.c but the common parts is a suite.
 
 FS_PARTS := tests/fs/fixture.c tests/fs/pool_check.c
+FS_SHARED_SRC := tests/fs/kill_test.c tests/fs/aimed_death_test.c
+FS_SHARED_SUITES := $(patsubst tests/%.c,$(BUILD)/tests/%,$(FS_SHARED_SRC))
 FS_SUITES := $(patsubst tests/fs/%.c,$(BUILD)/tests/fs/%,\
-	$(filter-out $(FS_PARTS) tests/fs/kill_test.c,$(wildcard tests/fs/*.c)))
+	$(filter-out $(FS_PARTS) $(FS_SHARED_SRC),$(wildcard tests/fs/*.c)))
 SUITES += $(FS_SUITES)
 LINT_C += $(wildcard tests/fs/*.[ch])
 
@@ -15,10 +17,10 @@ $(FS_SUITES): %: %.o $(FS_PARTS:%.c=$(BUILD)/%.o) $(BUILD)/tests/unit/harness.o 
 	$(CC) $(CORE_DEBUG_FLAGS) -o $@ $^
 
 # Real processes on one pool, as they are: without debug checks.
-$(BUILD)/tests/fs/kill_test: %: %.o $(FS_PARTS:%.c=$(BUILD)/%.o) $(BUILD)/tests/unit/harness.o $(BUILD)/libmpdisk.a
+$(FS_SHARED_SUITES): %: %.o $(FS_PARTS:%.c=$(BUILD)/%.o) $(BUILD)/tests/unit/harness.o $(BUILD)/libmpdisk.a
 	$(CC) $(CORE_DEBUG_FLAGS) -o $@ $^
 
-SUITES += $(BUILD)/tests/fs/kill_test
+SUITES += $(FS_SHARED_SUITES)
 ALONE += $(BUILD)/tests/fs/kill_test
 
 soak-death: $(BUILD)/tests/fs/kill_test ## processes are killed under load, KILLS times (default 20000)
