@@ -100,16 +100,20 @@ static bool recover(struct mpdisk *disk, u32 first)
 	u32 pid[POOL_HOSTS + 1];
 	int err = 0;
 
-	for (host = 1; host <= POOL_HOSTS; host++)
+	for (host = 1; host <= POOL_HOSTS; host++) {
 		pid[host] = pool_host(&disk->pool, host)->pid;
+		if (dead >> host & 1)
+			plat_log(disk->plat, PLAT_WARN, "host %u (process %u) has died", host,
+				 pid[host]);
+	}
 	if (dead)
 		err = hosts_recover(&disk->pool, disk->plat, dead);
 	for (host = 1; host <= POOL_HOSTS; host++) {
 		if (!(dead >> host & 1))
 			continue;
 		if (!err)
-			plat_log(disk->plat, PLAT_WARN,
-				 "host %u (process %u) has died; it is recovered", host, pid[host]);
+			plat_log(disk->plat, PLAT_WARN, "host %u (process %u) is recovered", host,
+				 pid[host]);
 		if (byte_lock(disk->fd, F_UNLCK, MPDISK_LOCK_HOST(host)) != 0)
 			plat_panic(disk->plat, "a lock cannot be released", __FILE__, __LINE__);
 		pthread_mutex_unlock(&disk->recovering[host - 1]);

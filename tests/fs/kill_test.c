@@ -16,14 +16,18 @@
 #include <time.h>
 
 #include "host-driver/lib/mpdisk.h"
+#include "journal/journal.h"
 #include "tests/fs/file_util.h"
 #include "tests/fs/names_util.h"
 
 #define WORKERS 4u
 #define SLOTS 24u
 #define SIZE_MAX_ 150000u
-#define STALL_MS 1000u  /* a survivor has done something after a death */
-#define STUCK_MS 15000u /* it never will */
+#define DEATHS 64u
+#define RECOVER_US 1000000u    /* after its death a host is recovered */
+#define RECOVER_RUN_US 100000u /* ... in so much of a processor's time */
+#define STALL_MS 1000u         /* a survivor has done something after a death */
+#define STUCK_MS 15000u        /* it never will */
 
 enum op { OP_CREATE, OP_MKDIR, OP_SYMLINK, OP_REMOVE, OP_RENAME, OP_APPEND, OP_TRUNCATE, OPS };
 enum phase { INTENT = 1, DONE, NOT_DONE };
@@ -49,11 +53,29 @@ struct worker {
 	struct thing things[SLOTS];
 };
 
+/* How long a thread has run, and has waited for a processor, in us. */
+struct used {
+	u64 ran, waited;
+};
+
+struct death { /* times in us */
+	u32 pid;
+	u32 joined;
+	u64 killed;
+	/* of the one that has recovered it; 0: it died before it was a host, or its recoverer died
+	 * just when it was through */
+	u64 noticed, recovered;
+	u64 waited; /* for a processor since it had nothing to do */
+	u64 ran;    /* recovering */
+};
+
 /* Seen by the parent and by all workers. */
 static struct shared {
 	u32 stop;
 	u32 joined[WORKERS];
 	u32 done[WORKERS]; /* operations */
+	u32 ndeaths;
+	struct death death[DEATHS]; /* the latest */
 } * shared;
 
 static char pool_file[300], ledger_file[WORKERS][320];
@@ -272,10 +294,69 @@ static void worker_open(struct worker *w, u32 index)
 	ledger_read(w);
 }
 
+static u64 now_us(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (u64)ts.tv_sec * 1000000 + (u64)ts.tv_nsec / 1000;
+}
+
+static struct used used_by_me(void)
+{
+	unsigned long long ran = 0, waited = 0;
+	FILE *f = fopen("/proc/thread-self/schedstat", "r");
+
+	if (!f || fscanf(f, "%llu %llu", &ran, &waited) != 2)
+		ran = waited = 0; /* then nobody else is to blame */
+	if (f)
+		fclose(f);
+	return (struct used){ran / 1000, waited / 1000};
+}
+
+static struct death *death_of(u32 pid)
+{
+	for (u32 i = 0; i < DEATHS; i++)
+		if (shared->death[i].pid == pid)
+			return &shared->death[i];
+	return NULL;
+}
+
+/* Called by the thread that recovers, when it begins and when it has done so. */
+static void listen(void *arg, enum plat_level level, const char *line)
+{
+	static __thread struct used before, began;
+	u32 host, pid;
+	int end = 0;
+	struct death *d;
+
+	(void)arg, (void)level;
+	fprintf(stderr, "mpdisk: %s\n", line);
+	if (sscanf(line, "host %u (process %u) %n", &host, &pid, &end) < 2 || !end)
+		return;
+	d = death_of(pid);
+	if (!d)
+		test_fail(__FILE__, __LINE__, "nobody has killed process %u", pid);
+	if (!strcmp(line + end, "has died")) {
+		d->noticed = now_us();
+		began = used_by_me();
+	} else if (!strcmp(line + end, "is recovered")) {
+		struct used now = used_by_me();
+
+		d->waited = now.waited - before.waited;
+		d->ran = now.ran - began.ran;
+		d->recovered = now_us();
+		before = now;
+	}
+}
+
 static void worker_main(u32 index, u32 seed)
 {
-	struct mpdisk_options options = {
-		.pool = pool_file, .image = fixture_image(), .name = "kill", .pool_mib = 16};
+	struct mpdisk_options options = {.pool = pool_file,
+					 .image = fixture_image(),
+					 .name = "kill",
+					 .pool_mib = 16,
+					 .logger = listen};
 	static struct worker w;
 	struct mpdisk *disk;
 	struct record r;
@@ -304,6 +385,7 @@ static void worker_main(u32 index, u32 seed)
 /* ---- the parent */
 static pid_t pids[WORKERS];
 static u32 random_state, kills, slow;
+static struct pool outside; /* as seen by the parent, which is no host */
 
 static void start(u32 index)
 {
@@ -335,10 +417,82 @@ static void check_alive(void)
 	}
 }
 
+/* ---- how quickly a death is recovered: all but what others have taken from who does it */
+static u32 recovered, latest_us, longest_us;
+
+static void judge(const struct death *d)
+{
+	u64 us;
+
+	if (!d->pid || !d->recovered) {
+		if (d->pid && d->joined && !d->noticed)
+			test_fail(__FILE__, __LINE__, "a death is not noticed");
+		return;
+	}
+	us = d->recovered - d->killed;
+	us -= min_of(us, d->waited);
+	if (us > RECOVER_US)
+		test_fail(__FILE__, __LINE__,
+			  "recovered %llu us after the death (noticed after %llu), of which it had "
+			  "to "
+			  "wait %llu us for a processor",
+			  (unsigned long long)(d->recovered - d->killed),
+			  (unsigned long long)(d->noticed - d->killed),
+			  (unsigned long long)d->waited);
+	if (d->ran > RECOVER_RUN_US)
+		test_fail(__FILE__, __LINE__, "recovering takes %llu us of a processor",
+			  (unsigned long long)d->ran);
+	recovered++;
+	latest_us = max_of(latest_us, (u32)us);
+	longest_us = max_of(longest_us, (u32)d->ran);
+}
+
+/* What holds up the others. */
+static void tell_pool(void)
+{
+	const struct exec_slot *slot = pool_ptr(&outside, outside.hdr->slots);
+	const struct journal *j = pool_ptr(&outside, outside.hdr->journal);
+
+	fprintf(stderr, "gate %u role %08x journal: state %u running %u committing %u error %u\n",
+		outside.hdr->gate, outside.hdr->writeback_lock, j->state, j->running, j->committing,
+		j->error);
+	for (u32 id = 1; id <= POOL_EXECUTORS; id++, slot++) {
+		if (!slot->state)
+			continue;
+		fprintf(stderr, "executor %u: state %08x phase %u head %u tid %u intent %08x holds",
+			id, slot->state, slot->phase, slot->head, slot->tid, slot->intent);
+		for (u32 i = 0; i < min_of(slot->nheld, POOL_HELD); i++)
+			fprintf(stderr, " %08x", slot->held[i]);
+		fprintf(stderr, "\n");
+	}
+	for (u32 host = 1; host <= POOL_HOSTS; host++)
+		if (pool_host(&outside, host)->state)
+			fprintf(stderr, "host %u: process %u\n", host,
+				pool_host(&outside, host)->pid);
+}
+
+static void look_in(void)
+{
+	int fd = open(pool_file, O_RDWR);
+	off_t size = lseek(fd, 0, SEEK_END);
+	void *base = mmap(NULL, (size_t)size, PROT_READ, MAP_SHARED, fd, 0);
+
+	CHECK(fd >= 0 && size > 0 && base != MAP_FAILED);
+	CHECK_OK(pool_attach(&outside, base, (u32)size));
+	close(fd);
+}
+
 static void kill_one(u32 index)
 {
 	int status;
 
+	struct death *d = &shared->death[shared->ndeaths++ % DEATHS];
+
+	judge(d);
+	memset(d, 0, sizeof(*d));
+	d->pid = (u32)pids[index];
+	d->joined = is_joined(index);
+	d->killed = now_us();
 	CHECK_EQ(kill(pids[index], SIGKILL), 0);
 	CHECK_EQ(waitpid(pids[index], &status, 0), pids[index]);
 	if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGKILL)
@@ -372,9 +526,11 @@ static void wait_progress(void)
 			all = all &&
 			      (!pids[i] || !is_joined(i) ||
 			       __atomic_load_n(&shared->done[i], __ATOMIC_ACQUIRE) != seen[i]);
-		if (now_ms() - since > STUCK_MS)
+		if (now_ms() - since > STUCK_MS) {
+			tell_pool();
 			test_fail(__FILE__, __LINE__, "after %u deaths the survivors do not go on",
 				  kills);
+		}
 	} while (!all);
 	slow += now_ms() - since > STALL_MS;
 }
@@ -386,8 +542,10 @@ static void wait_joined(u32 index)
 	while (!is_joined(index)) {
 		usleep(1000);
 		check_alive();
-		if (now_ms() - since > STUCK_MS)
+		if (now_ms() - since > STUCK_MS) {
+			tell_pool();
 			test_fail(__FILE__, __LINE__, "a late joiner does not get in");
+		}
 	}
 }
 
@@ -431,12 +589,14 @@ TEST_TIMED(killed_at_any_moment, 3600 * 12)
 		snprintf(ledger_file[i], sizeof(ledger_file[i]), "%s.ledger%u", fixture_image(), i);
 		test_temporary(ledger_file[i]);
 	}
-	shared = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
+		      0);
 	CHECK(shared != MAP_FAILED);
 	for (u32 i = 0; i < WORKERS; i++)
 		start(i);
 	for (u32 i = 0; i < WORKERS; i++)
 		wait_joined(i);
+	look_in();
 	while (kills < n)
 		round_of_death();
 	__atomic_store_n(&shared->stop, 1, __ATOMIC_RELEASE);
@@ -458,7 +618,12 @@ TEST_TIMED(killed_at_any_moment, 3600 * 12)
 		close(w.ledger);
 	}
 	fixture_unmount_check();
-	fprintf(stderr, "%u deaths, %u operations, %u times slower than %u ms\n", kills, total,
-		slow, STALL_MS);
+	for (u32 i = 0; i < DEATHS; i++)
+		judge(&shared->death[i]);
+	fprintf(stderr,
+		"%u deaths, %u operations; %u recovered, at the latest after %u us, in %u us of a "
+		"processor; survivors %u times slower than %u ms\n",
+		kills, total, recovered, latest_us, longest_us, slow, STALL_MS);
+	CHECK(recovered * 5 >= kills * 4);
 	CHECK(slow * 10 <= kills);
 }
