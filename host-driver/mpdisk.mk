@@ -7,9 +7,10 @@
 MPDISK_DIR := $(BUILD)/host-driver
 MPDISK_DEBUG_DIR := $(BUILD)/debug/host-driver
 PORT_CLIENT_OBJS := $(patsubst %,$(MPDISK_DIR)/fuse/%.o,port_attach port_client port_slots)
-MPDISK_NAMES := $(addprefix fuse/,port_attach port_client port_slots fuse_rules serve pool_serve) \
+MPDISK_NAMES := $(addprefix fuse/,port_attach port_client port_slots fuse_rules serve port_serve pool_serve) \
+	$(addprefix vhost/,vhost messages requests queue memory fs_pool fs_port) \
 	$(addprefix cli/,main mount options report status status_pool status_socket carrier_port \
-		carrier_pool)
+		carrier_pool background vhost_fs)
 MPDISK_LIB_NAMES := $(addprefix lib/,mpdisk watch)
 MPDISK_OBJS := $(MPDISK_NAMES:%=$(MPDISK_DIR)/%.o)
 MPDISK_LIB_OBJS := $(MPDISK_LIB_NAMES:%=$(MPDISK_DIR)/%.o)
@@ -43,7 +44,7 @@ $(BUILD)/mount.mpdisk: $(BUILD)/mpdisk
 
 all: $(BUILD)/mpdisk $(BUILD)/mount.mpdisk $(BUILD)/libmpdisk.a
 
-LINT_C += $(wildcard host-driver/fuse/*.[ch] host-driver/cli/*.[ch] host-driver/lib/*.[ch])
+LINT_C += $(wildcard $(patsubst %,host-driver/%/*.[ch],fuse cli lib vhost))
 
 -include $(MPDISK_OBJS:.o=.d) $(MPDISK_LIB_OBJS:.o=.d) $(MPDISK_DEBUG_OBJS:.o=.d)
 

@@ -1,16 +1,19 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What carries the messages of a mount: a port of a device (served mode), or the filesystem in this
- * process on a pool (shared mode). mount.c does what both have in common.
+ * What carries the messages of a mount, or of a guest: a port of a device (served mode), or the
+ * filesystem in this process on a pool (shared mode). mount.c and vhost_fs.c do what both have in
+ * common.
  */
 #ifndef MPDISK_CARRIER_H
 #define MPDISK_CARRIER_H
 
 #include "options.h"
 
+struct vhost_config;
+
 struct carrier_config {
 	const struct mount_options *options;
-	const char *dir; /* absolute */
+	const char *dir; /* absolute; of a guest: the socket */
 	/* FUSE_INIT has been answered: 0, or a negative errno. Called once, from a thread. */
 	void (*ready)(void *user, int error);
 	/* The mount is to end: reads stop_fd and starts the unmount without waiting for it. */
@@ -18,6 +21,8 @@ struct carrier_config {
 	void *user;
 	int stop_fd;
 	int fuse_fd; /* known from start() on */
+	/* A guest's device; ready() and stop() are not called for it, it ends by stop_fd. */
+	const struct vhost_config *vhost;
 };
 
 struct carrier {
@@ -38,5 +43,7 @@ struct carrier {
 
 extern const struct carrier port_carrier;
 extern const struct carrier pool_carrier;
+extern const struct carrier port_vhost_carrier;
+extern const struct carrier pool_vhost_carrier;
 
 #endif

@@ -5,12 +5,15 @@
 #include <syslog.h>
 
 #include "../fuse/pool_serve.h"
+#include "../vhost/fs_pool.h"
 #include "carrier.h"
 #include "report.h"
 
 struct state {
 	struct mpdisk *disk;
-	struct pool_server *server;
+	struct pool_server *server; /* of a mount, or */
+	struct fs_pool *fs;         /* of a guest */
+	int stop_fd;
 };
 
 static void log_line(void *arg, enum plat_level level, const char *line)
@@ -48,6 +51,15 @@ static int pool_attach_carrier(const struct carrier_config *config, void **state
 	return 0;
 }
 
+static int tell_full(int err)
+{
+	if (err == -EAGAIN)
+		report(LOG_ERR,
+		       "all %u executors of the pool are in use: end a mount, or use fewer threads",
+		       POOL_EXECUTORS);
+	return err;
+}
+
 static int pool_start(const struct carrier_config *config, void *state)
 {
 	struct state *s = state;
@@ -61,13 +73,22 @@ static int pool_start(const struct carrier_config *config, void *state)
 		.stop = config->stop,
 		.user = config->user,
 	};
-	int err = pool_server_new(&server, &s->server);
 
-	if (err == -EAGAIN)
-		report(LOG_ERR,
-		       "all %u executors of the pool are in use: end a mount, or use fewer threads",
-		       POOL_EXECUTORS);
-	return err;
+	return tell_full(pool_server_new(&server, &s->server));
+}
+
+static int pool_vhost_start(const struct carrier_config *config, void *state)
+{
+	struct state *s = state;
+	const struct fs_pool_config fs = {
+		.vhost = *config->vhost,
+		.disk = s->disk,
+		.threads = config->options->threads,
+		.trace = config->options->trace,
+	};
+
+	s->stop_fd = config->stop_fd;
+	return tell_full(fs_pool_new(&fs, &s->fs));
 }
 
 static int pool_run(void *state)
@@ -85,6 +106,23 @@ static void pool_describe(void *state, char *buffer, unsigned int size)
 	pool_server_describe(((struct state *)state)->server, buffer, size);
 }
 
+static int pool_vhost_run(void *state)
+{
+	struct state *s = state;
+
+	return fs_pool_run(s->fs, s->stop_fd);
+}
+
+static void pool_vhost_stop(void *state)
+{
+	fs_pool_stop(((struct state *)state)->fs);
+}
+
+static void pool_vhost_describe(void *state, char *buffer, unsigned int size)
+{
+	fs_pool_describe(((struct state *)state)->fs, buffer, size);
+}
+
 static int pool_detach(void *state)
 {
 	struct state *s = state;
@@ -93,6 +131,7 @@ static int pool_detach(void *state)
 	if (!s)
 		return 0;
 	pool_server_free(s->server);
+	fs_pool_free(s->fs);
 	err = mpdisk_close(s->disk);
 	if (err)
 		report(LOG_ERR, "not everything could be written: %s", error_text(err));
@@ -106,5 +145,14 @@ const struct carrier pool_carrier = {
 	.run = pool_run,
 	.stop = pool_stop,
 	.describe = pool_describe,
+	.detach = pool_detach,
+};
+
+const struct carrier pool_vhost_carrier = {
+	.attach = pool_attach_carrier,
+	.start = pool_vhost_start,
+	.run = pool_vhost_run,
+	.stop = pool_vhost_stop,
+	.describe = pool_vhost_describe,
 	.detach = pool_detach,
 };

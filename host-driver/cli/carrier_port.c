@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "../fuse/serve.h"
+#include "../vhost/fs_port.h"
 #include "carrier.h"
 #include "report.h"
 
@@ -16,25 +17,33 @@ struct state {
 	const char *name;
 	struct link *link;
 	struct port_info info;
+	int attach_ms;
 	bool attached;
-	struct server *server;
+	struct server *server; /* of a mount, or */
+	struct fs_port *fs;    /* of a guest */
+	int stop_fd;
 };
 
-static int attach_port(struct state *s, const struct mount_options *options)
+static int open_link(struct state *s)
 {
-	const char *link = options->link;
-	int err, medium_error;
+	const char *link = s->name;
+	int err = link_open(link, &s->link);
 
-	err = link_open(link, &s->link);
 	if (err == -EINVAL)
 		report(LOG_ERR, "%s: not a link; it should look like sim:PATH", link);
 	else if (err == -EBUSY)
 		report(LOG_ERR, "%s: another host is attached to this port", link);
 	else if (err)
 		report(LOG_ERR, "%s: no device answers: %s", link, error_text(err));
-	if (err)
-		return err;
-	err = port_attach(s->link, (int)options->attach_timeout * 1000, &s->info, &medium_error);
+	return err;
+}
+
+static int attach_port(struct state *s)
+{
+	const char *link = s->name;
+	int err, medium_error;
+
+	err = port_attach(s->link, s->attach_ms, &s->info, &medium_error);
 	s->attached = !err;
 	if (err == -ENOMEDIUM)
 		report(LOG_ERR, "%s: the device cannot use its medium: %s; its log says why", link,
@@ -52,12 +61,60 @@ static int attach_port(struct state *s, const struct mount_options *options)
 static int port_attach_carrier(const struct carrier_config *config, void **state)
 {
 	struct state *s = calloc(1, sizeof(*s));
+	int err;
 
 	if (!s)
 		return -ENOMEM;
 	*state = s;
 	s->name = config->options->link;
-	return attach_port(s, config->options);
+	s->attach_ms = (int)config->options->attach_timeout * 1000;
+	err = open_link(s);
+	return err ? err : attach_port(s);
+}
+
+static int attach_anew(void *user, struct port_info *info)
+{
+	struct state *s = user;
+	int err = attach_port(s);
+
+	*info = s->info;
+	return err;
+}
+
+static int port_vhost_start(const struct carrier_config *config, void *state)
+{
+	struct state *s = state;
+	const struct fs_port_config fs = {
+		.vhost = *config->vhost,
+		.link = s->link,
+		.info = s->info,
+		.trace = config->options->trace,
+		.attach = attach_anew,
+		.user = s,
+	};
+
+	s->stop_fd = config->stop_fd;
+	return fs_port_new(&fs, &s->fs);
+}
+
+static int port_vhost_run(void *state)
+{
+	struct state *s = state;
+	int err = fs_port_run(s->fs, s->stop_fd);
+
+	if (fs_port_is_stuck(s->fs))
+		_exit(EXIT_FAILURE); /* as in port_run() */
+	return err;
+}
+
+static void port_vhost_stop(void *state)
+{
+	fs_port_stop(((struct state *)state)->fs);
+}
+
+static void port_vhost_describe(void *state, char *buffer, unsigned int size)
+{
+	fs_port_describe(((struct state *)state)->fs, buffer, size);
 }
 
 static int port_start(const struct carrier_config *config, void *state)
@@ -113,6 +170,7 @@ static int port_detach_carrier(void *state)
 			report(LOG_WARNING, "%s: not detached: %s", s->name, error_text(err));
 	}
 	server_free(s->server);
+	fs_port_free(s->fs);
 	if (s->link)
 		link_close(s->link);
 	free(s);
@@ -125,5 +183,14 @@ const struct carrier port_carrier = {
 	.run = port_run,
 	.stop = port_stop,
 	.describe = port_describe,
+	.detach = port_detach_carrier,
+};
+
+const struct carrier port_vhost_carrier = {
+	.attach = port_attach_carrier,
+	.start = port_vhost_start,
+	.run = port_vhost_run,
+	.stop = port_vhost_stop,
+	.describe = port_vhost_describe,
 	.detach = port_detach_carrier,
 };

@@ -15,6 +15,7 @@
 
 int cmd_mount(int argc, char **argv);
 int cmd_status(int argc, char **argv);
+int cmd_vhost_fs(int argc, char **argv);
 
 /* mount.mpdisk SPEC DIR [-o OPTIONS] ... : called by mount(8). */
 int mount_helper(int argc, char **argv);

@@ -10,6 +10,9 @@
 static const char help[] =
 	"usage: mpdisk mount --port LINK [-o OPTIONS] [-f] [-d] DIR\n"
 	"       mpdisk mount [--pool FILE] --image IMAGE [-o OPTIONS] [-f] [-d] DIR\n"
+	"       mpdisk vhost-fs --port LINK --socket PATH --tag NAME [-q N] [-o OPTIONS] [-f] "
+	"[-d]\n"
+	"       mpdisk vhost-fs [--pool FILE] --image IMAGE --socket PATH --tag NAME [...]\n"
 	"       mpdisk status --port LINK\n"
 	"       mpdisk status --pool FILE\n"
 	"       mpdisk status DIR\n"
@@ -23,6 +26,12 @@ static const char help[] =
 	"                 and those of mount(8); see mpdisk(8)\n"
 	"  -f             stay in the foreground\n"
 	"  -d             foreground, and trace every message to stderr\n"
+	"vhost-fs give a UML or QEMU guest the disk behind LINK, or IMAGE, as virtio-fs device "
+	"NAME\n"
+	"  --socket PATH  where the guest connects (vhost-user); one guest at a time\n"
+	"  --tag NAME     the guest mounts it: mount -t virtiofs NAME DIR\n"
+	"  -q N           request queues, 1 to 16 (1)\n"
+	"  -o OPTIONS     ro, attach_timeout, pool, pool_size, threads, as above\n"
 	"status   show the state of a port that is not in use, of a pool, or of a mount\n"
 	"\n"
 	"LINK is sim:PATH, the socket of a port of mpdisk-sim.\n";
@@ -50,6 +59,8 @@ int main(int argc, char **argv)
 		return usage_error("a command is missing");
 	if (strcmp(argv[1], "mount") == 0)
 		return cmd_mount(argc - 1, argv + 1);
+	if (strcmp(argv[1], "vhost-fs") == 0)
+		return cmd_vhost_fs(argc - 1, argv + 1);
 	if (strcmp(argv[1], "status") == 0)
 		return cmd_status(argc - 1, argv + 1);
 	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {

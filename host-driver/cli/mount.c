@@ -24,6 +24,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "background.h"
 #include "carrier.h"
 #include "cli.h"
 #include "options.h"
@@ -54,31 +55,6 @@ static void log_fuse(enum fuse_log_level level, const char *format, va_list args
 	vsnprintf(line, sizeof(line), format, args);
 	line[strcspn(line, "\n")] = '\0';
 	report((int)level, "%s", line);
-}
-
-/* Tells the waiting parent how it went, and lets go of its terminal. */
-static void tell_parent(struct mounted *mounted, unsigned char status)
-{
-	int null;
-
-	if (mounted->ready_fd < 0)
-		return;
-	if (status == 0) {
-		report_to_syslog();
-		if (chdir("/") < 0) /* the link's name may have been relative until now */
-			report(LOG_WARNING, "chdir /: %s", error_text(errno));
-		null = open("/dev/null", O_RDWR | O_CLOEXEC);
-		if (null >= 0) {
-			dup2(null, STDIN_FILENO);
-			dup2(null, STDOUT_FILENO);
-			dup2(null, STDERR_FILENO);
-			close(null);
-		}
-	}
-	if (write(mounted->ready_fd, &status, 1) != 1)
-		report(LOG_WARNING, "nobody waits for this mount");
-	close(mounted->ready_fd);
-	mounted->ready_fd = -1;
 }
 
 /* For `mpdisk status DIR`. */
@@ -112,7 +88,7 @@ static void on_ready(void *user, int error)
 	if (find_mount(mounted->dir, &major, &minor) == 0 &&
 	    status_socket_open(describe, mounted, major, minor, &mounted->status))
 		report(LOG_WARNING, "mpdisk status will not know about %s", mounted->dir);
-	tell_parent(mounted, 0);
+	background_tell(&mounted->ready_fd, 0);
 	report(LOG_INFO, "%s is mounted on %s", mounted->source, mounted->dir);
 }
 
@@ -187,20 +163,6 @@ static int mount_fuse(struct mounted *mounted, char **fuse_argv, int fuse_argc)
 	return 0;
 }
 
-static int open_signals(struct mounted *mounted)
-{
-	sigset_t set;
-
-	signal(SIGPIPE, SIG_IGN);
-	sigemptyset(&set);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGHUP);
-	sigprocmask(SIG_BLOCK, &set, NULL);
-	mounted->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	return mounted->signal_fd < 0 ? -errno : 0;
-}
-
 static int release(struct mounted *mounted)
 {
 	int err;
@@ -235,8 +197,8 @@ static int serve(struct mounted *mounted)
 	};
 	int err, end;
 
-	err = open_signals(mounted);
-	config.stop_fd = mounted->signal_fd;
+	mounted->signal_fd = config.stop_fd = background_signals();
+	err = mounted->signal_fd < 0 ? mounted->signal_fd : 0;
 	if (!err)
 		err = carrier->attach(&config, &mounted->carried);
 	if (!err)
@@ -251,23 +213,8 @@ static int serve(struct mounted *mounted)
 		err = carrier->run(mounted->carried);
 out:
 	end = release(mounted);
-	tell_parent(mounted, 1);
+	background_tell(&mounted->ready_fd, 1);
 	return err ? err : end;
-}
-
-/* In the parent: the child's first word, or its death, is the exit status. */
-static int wait_for_child(int fd, pid_t pid)
-{
-	unsigned char status;
-	ssize_t n;
-
-	do {
-		n = read(fd, &status, 1);
-	} while (n < 0 && errno == EINTR);
-	if (n == 1 && status == 0)
-		return 0;
-	waitpid(pid, NULL, 0);
-	return -EIO;
 }
 
 static int mount_disk(struct mount_options *options)
@@ -277,8 +224,7 @@ static int mount_disk(struct mount_options *options)
 				  .signal_fd = -1,
 				  .lock = PTHREAD_MUTEX_INITIALIZER,
 				  .changed = PTHREAD_COND_INITIALIZER};
-	int pipe_fds[2], err;
-	pid_t pid;
+	int err;
 
 	err = options_finish(options);
 	if (err)
@@ -298,20 +244,12 @@ static int mount_disk(struct mount_options *options)
 	if (options->foreground)
 		return serve(&mounted);
 
-	if (pipe2(pipe_fds, O_CLOEXEC) < 0)
-		return -errno;
-	pid = fork();
-	if (pid < 0)
-		return -errno;
-	if (pid > 0) {
-		close(pipe_fds[1]);
+	err = background_start(&mounted.ready_fd);
+	if (err) {
 		free(mounted.dir);
 		options_free(&mounted.options);
-		return wait_for_child(pipe_fds[0], pid);
+		return err < 0 ? err : 0;
 	}
-	close(pipe_fds[0]);
-	mounted.ready_fd = pipe_fds[1];
-	setsid();
 	_exit(serve(&mounted) ? EXIT_FAILURE : EXIT_SUCCESS);
 }
 

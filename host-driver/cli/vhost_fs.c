@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* mpdisk vhost-fs: attach, listen, go to the background, serve one guest after the other. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <getopt.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <syslog.h>
+#include <unistd.h>
+
+#include <linux/virtio_fs.h>
+
+#include "../vhost/vhost.h"
+#include "background.h"
+#include "carrier.h"
+#include "cli.h"
+#include "options.h"
+#include "report.h"
+
+struct device {
+	struct mount_options options;
+	const char *socket; /* as it was said */
+	const char *tag;
+	unsigned int queues; /* for requests */
+	int ready_fd;
+};
+
+static void tell_failure(const struct device *device, int err)
+{
+	const char *path = device->socket;
+
+	if (err == -EADDRINUSE)
+		report(LOG_ERR, "%s: another process listens there", path);
+	else if (err == -EEXIST)
+		report(LOG_ERR, "%s: there is something else of that name", path);
+	else if (err == -ENAMETOOLONG)
+		report(LOG_ERR, "%s: a socket's path has at most 107 bytes", path);
+	else if (err != -EAGAIN) /* the carrier has said it */
+		report(LOG_ERR, "%s: %s", path, error_text(err));
+}
+
+/* Everything after the fork. `path` is absolute: the process leaves its directory. */
+static int serve(struct device *device, const char *path)
+{
+	const struct carrier *carrier =
+		device->options.link ? &port_vhost_carrier : &pool_vhost_carrier;
+	struct virtio_fs_config space = {.num_request_queues = device->queues};
+	const struct vhost_config vhost = {.socket = path,
+					   .nqueues = 1 + device->queues,
+					   .space = &space,
+					   .space_len = sizeof(space)};
+	struct carrier_config config = {.options = &device->options, .dir = path, .vhost = &vhost};
+	void *state = NULL;
+	int err, end;
+
+	memcpy(space.tag, device->tag, strlen(device->tag));
+	config.stop_fd = background_signals();
+	err = config.stop_fd < 0 ? config.stop_fd : carrier->attach(&config, &state);
+	if (!err) {
+		err = carrier->start(&config, state);
+		if (err)
+			tell_failure(device, err);
+	}
+	if (!err) {
+		background_tell(&device->ready_fd, 0);
+		err = carrier->run(state);
+	}
+	end = carrier->detach(state);
+	background_tell(&device->ready_fd, 1);
+	return err ? err : end;
+}
+
+static int start(struct device *device)
+{
+	char path[PATH_MAX + 256];
+	size_t len = 0;
+	int err;
+
+	if (device->socket[0] != '/') {
+		if (!getcwd(path, PATH_MAX))
+			return -errno;
+		len = strlen(path);
+		path[len++] = '/';
+	}
+	if (strlen(device->socket) >= sizeof(path) - len) {
+		tell_failure(device, -ENAMETOOLONG);
+		return -ENAMETOOLONG;
+	}
+	strcpy(path + len, device->socket);
+	if (device->options.foreground)
+		return serve(device, path);
+	err = background_start(&device->ready_fd);
+	if (err)
+		return err < 0 ? err : 0;
+	_exit(serve(device, path) ? EXIT_FAILURE : EXIT_SUCCESS);
+}
+
+/* NULL, or what is wrong. */
+static const char *check(const struct device *device)
+{
+	const struct mount_options *o = &device->options;
+
+	if (!o->link && !o->image)
+		return o->pool ? "--image IMAGE is missing"
+			       : "--port LINK or --image IMAGE is missing";
+	if (o->link && (o->image || o->pool))
+		return "--port goes without --image and --pool";
+	if (!device->socket)
+		return "--socket PATH is missing";
+	if (!device->tag)
+		return "--tag NAME is missing";
+	if (!*device->tag || strlen(device->tag) > sizeof(((struct virtio_fs_config *)0)->tag))
+		return "a tag has 1 to 36 bytes";
+	if (!device->queues)
+		return "a device has 1 to 16 request queues";
+	if (o->fuse_options && strcmp(o->fuse_options, "ro") != 0)
+		return "the guest mounts: options of mounts are not for this";
+	return NULL;
+}
+
+static unsigned int parse_queues(const char *text)
+{
+	char *end;
+	unsigned long n = strtoul(text, &end, 10);
+
+	return *end || n > VHOST_QUEUES_MAX - 1 ? 0 : (unsigned int)n;
+}
+
+int cmd_vhost_fs(int argc, char **argv)
+{
+	static const struct option longs[] = {
+		{"port", required_argument, NULL, 'p'},    {"pool", required_argument, NULL, 'P'},
+		{"image", required_argument, NULL, 'i'},   {"socket", required_argument, NULL, 's'},
+		{"tag", required_argument, NULL, 't'},     {"queues", required_argument, NULL, 'q'},
+		{"options", required_argument, NULL, 'o'}, {"foreground", no_argument, NULL, 'f'},
+		{"debug", no_argument, NULL, 'd'},         {NULL, 0, NULL, 0},
+	};
+	struct device device = {.options = MOUNT_OPTIONS_DEFAULT, .queues = 1, .ready_fd = -1};
+	struct mount_options *options = &device.options;
+	const char *wrong;
+	int c, err;
+
+	opterr = 0;
+	while ((c = getopt_long(argc, argv, "+:p:i:s:t:q:o:fd", longs, NULL)) != -1) {
+		switch (c) {
+		case 'p':
+			options->link = optarg;
+			break;
+		case 'P':
+			free(options->pool);
+			options->pool = strdup(optarg);
+			break;
+		case 'i':
+			options->image = optarg;
+			break;
+		case 's':
+			device.socket = optarg;
+			break;
+		case 't':
+			device.tag = optarg;
+			break;
+		case 'q':
+			device.queues = parse_queues(optarg);
+			break;
+		case 'o':
+			if (options_parse(options, optarg))
+				return usage_error("vhost-fs: the options are wrong");
+			break;
+		case 'd':
+			options->trace = options->foreground = true;
+			break;
+		case 'f':
+			options->foreground = true;
+			break;
+		case ':':
+			return usage_error("vhost-fs: '%s' needs a value", argv[optind - 1]);
+		default:
+			return usage_error("vhost-fs: unknown option '%s'", argv[optind - 1]);
+		}
+	}
+	if (optind != argc)
+		return usage_error("vhost-fs: '%s' is too much", argv[optind]);
+	wrong = check(&device);
+	if (wrong)
+		return usage_error("vhost-fs: %s", wrong);
+	err = start(&device);
+	options_free(options);
+	return err ? EXIT_FAILURE : EXIT_SUCCESS;
+}
