@@ -17,8 +17,10 @@ static void hosts_changed(struct pool *pool, struct plat *plat)
 	plat_wake(plat, &pool_hosts(pool)->changes);
 }
 
-void host_enter(struct pool *pool, struct plat *plat, u32 host, u32 pid, const char *name)
+void host_enter(struct pool *pool, struct plat *plat, u32 host, u32 pid, bool futex,
+		const char *name)
 {
+	struct plat_waits *waits = &pool_hosts(pool)->waits;
 	struct pool_host *h = pool_host(pool, host);
 	size_t len = strlen(name);
 
@@ -26,12 +28,20 @@ void host_enter(struct pool *pool, struct plat *plat, u32 host, u32 pid, const c
 	session_init(&h->session, host);
 	memset(h->name, 0, sizeof(h->name));
 	memcpy(h->name, name, min_of(len, sizeof(h->name) - 1));
+	if (futex)
+		atomic_or(&waits->futex, 1u << host);
 	atomic_store_release(&h->state, HOST_USED);
 	hosts_changed(pool, plat);
 }
 
 void host_leave(struct pool *pool, struct plat *plat, u32 host)
 {
+	struct plat_waits *waits = &pool_hosts(pool)->waits;
+
+	atomic_and(&waits->futex, ~(1u << host));
+	for (u32 i = 0; i < WAITS_BUCKETS; i++)
+		if (atomic_load(&waits->told[i]) >> host & 1)
+			atomic_and(&waits->told[i], ~(1u << host));
 	atomic_store_release(&pool_host(pool, host)->state, HOST_FREE);
 	hosts_changed(pool, plat);
 }

@@ -14,6 +14,7 @@
 #ifndef MPDISK_HOST_H
 #define MPDISK_HOST_H
 
+#include "platform/waits.h"
 #include "port/session.h"
 
 #define POOL_HOSTS POOL_EXECUTORS /* numbers 1..POOL_HOSTS */
@@ -37,9 +38,10 @@ struct pool_hosts {
 	u32 reserved[2];
 	u64 medium[2];   /* [immutable] which medium the pool's filesystem is on */
 	char image[224]; /* [immutable] for people: its name */
+	struct plat_waits waits;
 	struct pool_host host[POOL_HOSTS];
 };
-_Static_assert(sizeof(struct pool_hosts) == 256 + 336 * POOL_HOSTS, "struct pool_hosts");
+_Static_assert(sizeof(struct pool_hosts) == 576 + 336 * POOL_HOSTS, "struct pool_hosts");
 
 static inline struct pool_hosts *pool_hosts(const struct pool *pool)
 {
@@ -54,8 +56,9 @@ static inline struct pool_host *pool_host(const struct pool *pool, u32 host)
 /* Lays the table out in a pool that is not sealed yet. */
 int warn_unused hosts_carve(struct pool *pool);
 
-/* Enters a host under a number that is free. */
-void host_enter(struct pool *pool, struct plat *plat, u32 host, u32 pid, const char *name);
+/* Enters a host under a number that is free. futex: it waits by futexes of the pool's words. */
+void host_enter(struct pool *pool, struct plat *plat, u32 host, u32 pid, bool futex,
+		const char *name);
 
 /* Its executors have left and its session is dropped. */
 void host_leave(struct pool *pool, struct plat *plat, u32 host);

@@ -215,6 +215,22 @@ static int hosts_fill(struct mpdisk *disk, const struct mpdisk_options *o)
 	return image_identity(plat_posix_fd(disk->plat), hosts->medium);
 }
 
+/* Its number is had. */
+static int enter(struct mpdisk *disk, const struct mpdisk_options *o)
+{
+	struct plat_waits *waits = &pool_hosts(&disk->pool)->waits;
+
+	if (o->pool) {
+		int err = plat_posix_waits(disk->plat, waits, o->pool);
+
+		if (err)
+			return err;
+	}
+	host_enter(&disk->pool, disk->plat, disk->host, (u32)getpid(), true,
+		   o->name ? o->name : "");
+	return exec_join(&disk->pool, disk->plat, disk->host, &disk->x);
+}
+
 static int format(struct mpdisk *disk, const struct mpdisk_options *o)
 {
 	const struct fs_mount_opts opts = {.read_only = o->read_only};
@@ -243,8 +259,7 @@ static int format(struct mpdisk *disk, const struct mpdisk_options *o)
 	if (err)
 		return refuse(o, err, "%s: cannot be made a pool: %s", o->pool ? o->pool : "memory",
 			      strerror(-err));
-	host_enter(&disk->pool, disk->plat, disk->host, (u32)getpid(), o->name ? o->name : "");
-	err = exec_join(&disk->pool, disk->plat, disk->host, &disk->x);
+	err = enter(disk, o);
 	if (!err)
 		err = fs_mount(&disk->x, &opts);
 	disk->mounted = !err;
@@ -340,11 +355,8 @@ static int join(struct mpdisk *disk, const struct mpdisk_options *o)
 	err = pool_attach(&disk->pool, base, hdr.size);
 	if (!err)
 		err = take_number(disk);
-	if (!err) {
-		host_enter(&disk->pool, disk->plat, disk->host, (u32)getpid(),
-			   o->name ? o->name : "");
-		err = exec_join(&disk->pool, disk->plat, disk->host, &disk->x);
-	}
+	if (!err)
+		err = enter(disk, o);
 	if (err == -EAGAIN)
 		return refuse(o, err, "%s: all %u executors are in use", o->pool, POOL_EXECUTORS);
 	return err;
@@ -417,6 +429,7 @@ static void disk_free(struct mpdisk *disk)
 /* Nobody is left: the pool is empty, and its memory free. */
 static void pool_file_end(struct mpdisk *disk)
 {
+	plat_posix_waits_end(disk->plat);
 	atomic_store_release(&disk->pool.hdr->magic, POOL_FORMATTING);
 	munmap(disk->pool.base, disk->pool.size);
 	disk->pool.base = NULL;

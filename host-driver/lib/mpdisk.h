@@ -20,6 +20,7 @@
 #ifndef MPDISK_H
 #define MPDISK_H
 
+#include "lib/locks.h"
 #include "platform/posix/posix.h"
 #include "port/host.h"
 
@@ -61,12 +62,6 @@ int warn_unused mpdisk_close(struct mpdisk *disk);
 struct session *mpdisk_session(struct mpdisk *disk);
 u32 mpdisk_host(const struct mpdisk *disk);
 struct pool *mpdisk_pool(struct mpdisk *disk);
-
-/* ---- locks on the pool file, one byte each, far behind its end; and on the image */
-#define MPDISK_LOCK_JOIN (1ll << 40)            /* who formats, joins or leaves */
-#define MPDISK_LOCK_HOST(n) ((1ll << 40) + (n)) /* held while host n lives */
-#define MPDISK_LOCK_IMAGE (1ll << 40)           /* shared: mounted by some pool */
-#define MPDISK_LOCK_WRITER ((1ll << 40) + 1)    /* shared: ... which writes to it */
 
 /* Whether somebody else holds a lock in [start, start + len) of the file. */
 bool mpdisk_is_locked(int fd, long long start, long long len);

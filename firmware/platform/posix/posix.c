@@ -18,7 +18,9 @@
 #include <unistd.h>
 
 #include "format/crc32c.h"
+#include "platform/atomic.h"
 #include "platform/errno.h"
+#include "platform/posix/fifo.h"
 #include "platform/posix/private.h"
 
 struct plat *plat_posix_open(const char *image, bool read_only)
@@ -75,6 +77,10 @@ void plat_posix_close(struct plat *plat)
 		munmap(plat->mapped, plat->mapped_size);
 	if (plat->fd >= 0)
 		close(plat->fd);
+	for (u32 host = 0; host < array_size(plat->fifos); host++)
+		if (plat->fifos[host] > 0)
+			fifo_close(plat->fifos[host]);
+	free(plat->pool);
 	free(plat);
 }
 
@@ -93,6 +99,22 @@ void *plat_posix_pool(struct plat *plat, u32 size)
 void plat_posix_attach(struct plat *plat, void *base)
 {
 	plat->base = base;
+}
+
+int plat_posix_waits(struct plat *plat, struct plat_waits *waits, const char *pool)
+{
+	plat->pool = realpath(pool, NULL);
+	if (!plat->pool)
+		return -errno;
+	plat->waits = waits;
+	return 0;
+}
+
+void plat_posix_waits_end(struct plat *plat)
+{
+	for (u32 host = 0; plat->waits && host < array_size(plat->fifos); host++)
+		fifo_remove(plat->pool, host);
+	plat->waits = NULL;
 }
 
 int plat_posix_fd(const struct plat *plat)
@@ -294,10 +316,45 @@ void plat_wait(struct plat *plat, u32 *word, u32 seen, u32 timeout_ms)
 	syscall(SYS_futex, word, FUTEX_WAIT, seen, timeout_ms ? &ts : NULL, NULL, 0);
 }
 
+static void tell(struct plat *plat, u32 host, u8 bucket)
+{
+	int *fifo = &plat->fifos[host], none = 0;
+	int fd = __atomic_load_n(fifo, __ATOMIC_RELAXED);
+
+	if (!fd) {
+		fd = fifo_open(plat->pool, host);
+		if (fd < 0) {
+			plat_log(plat, PLAT_ERR, "host %u cannot be woken: error %d", host, -fd);
+			return;
+		}
+		if (!__atomic_compare_exchange_n(fifo, &none, fd, false, __ATOMIC_RELAXED,
+						 __ATOMIC_RELAXED)) {
+			fifo_close(fd);
+			fd = none;
+		}
+	}
+	fifo_tell(fd, bucket);
+}
+
+/* waits.h, W1 */
+static __attribute__((noinline)) void tell_hosts(struct plat *plat, u8 bucket, u32 hosts)
+{
+	for (; hosts; hosts &= hosts - 1)
+		tell(plat, (u32)__builtin_ctz(hosts), bucket);
+}
+
 void plat_wake(struct plat *plat, u32 *word)
 {
-	(void)plat;
+	u32 bucket, hosts;
+
 	syscall(SYS_futex, word, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
+	if (!plat->waits)
+		return;
+	bucket = waits_bucket((ref_t)((u8 *)word - plat->base));
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	hosts = atomic_load(&plat->waits->told[bucket]);
+	if (hosts)
+		tell_hosts(plat, (u8)bucket, hosts);
 }
 
 void plat_yield(struct plat *plat)

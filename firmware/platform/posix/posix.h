@@ -16,6 +16,13 @@ void *plat_posix_pool(struct plat *plat, u32 size);
 /* The medium's requests refer to a pool that is mapped at base already. */
 void plat_posix_attach(struct plat *plat, void *base);
 
+/* Hosts that do not wait by futexes are told through FIFOs beside the pool file. Errors of
+ * realpath(3). */
+struct plat_waits;
+int warn_unused plat_posix_waits(struct plat *plat, struct plat_waits *waits, const char *pool);
+/* Nobody is left to be told. */
+void plat_posix_waits_end(struct plat *plat);
+
 /* The image's file descriptor, for locks on it. */
 int plat_posix_fd(const struct plat *plat);
 

@@ -4,6 +4,7 @@
 #define MPDISK_PLATFORM_POSIX_PRIVATE_H
 
 #include "platform/posix/posix.h"
+#include "platform/waits.h"
 
 struct fault {
 	u64 n;     /* requests until it strikes; 0: off */
@@ -24,6 +25,9 @@ struct plat {
 	u8 *base;
 	u8 *mapped; /* by plat_posix_pool */
 	u32 mapped_size;
+	struct plat_waits *waits; /* NULL: nobody waits but by futexes */
+	char *pool;               /* path */
+	int fifos[32];            /* atomic: by host, of those that were told once; 0: not yet */
 	blkno_t blocks;
 	struct fault fault[3]; /* by op; atomic */
 	struct plat_posix_counts counts;
