@@ -20,7 +20,7 @@
 #ifndef MPDISK_H
 #define MPDISK_H
 
-#include "lib/locks.h"
+#include "locks.h"
 #include "platform/posix/posix.h"
 #include "port/host.h"
 

@@ -15,11 +15,11 @@
 #include <linux/overflow.h>
 
 #undef BLOCK_SIZE
+#undef array_size
 #define cred fs_cred
 #define atomic_add pool_atomic_add
 #define atomic_or pool_atomic_or
 #define atomic_and pool_atomic_and
-#define array_size array_size_of
 
 #include "fs/fs.h"
 #include "pool/frame.h"

@@ -27,7 +27,5 @@ int warn_unused plat_uml_listen(struct plat *plat, struct plat_waits *waits, con
 				u32 host);
 /* No other host is told any more; nobody here waits. */
 void plat_uml_unlisten(struct plat *plat);
-/* Everybody here who waits looks again: who has died may have been about to wake them. */
-void plat_uml_wake_all(struct plat *plat);
 
 #endif

@@ -78,14 +78,6 @@ void plat_uml_unlisten(struct plat *plat)
 	plat->pool = NULL;
 }
 
-void plat_uml_wake_all(struct plat *plat)
-{
-	u32 i;
-
-	for (i = 0; i < WAITS_BUCKETS; i++)
-		wake_up_all(&plat->queue[i]);
-}
-
 /* ---- waiting */
 /* Tasks of one kernel run one at a time: no word is needed for who sets the bit and who clears it.
  */

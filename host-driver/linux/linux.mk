@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# Shared mode in UML kernels: `make uml` builds the kernel, once, and mpdisk.ko for it.
+#
+# UML_BUILD may be a folder that several work trees share.
+
+UML_BUILD ?= $(BUILD)/uml
+UML_INPUTS := $(wildcard host-driver/linux/uml/*)
+UML := $(UML_BUILD)/linux
+MODULE_DIR := $(BUILD)/linux
+MODULE := $(MODULE_DIR)/mpdisk.ko
+
+PACKAGES += linux-source-6.1 flex bison bc
+
+# The kernel. What it was built from is compared by content: a checkout changes times.
+$(UML): $(UML_INPUTS)
+	host-driver/linux/uml/build $(UML_BUILD)
+
+# The core, as it is in every other program, for any address in a kernel: nothing of the machine's.
+MODULE_CORE_FLAGS := $(CFLAGS_BASE) -ffreestanding -fno-strict-aliasing -fPIE -fvisibility=hidden \
+	-fno-stack-protector -fcf-protection=none -fno-asynchronous-unwind-tables -g0 -Ifirmware -I.
+MODULE_CORE_OBJ := $(patsubst firmware/%.c,$(MODULE_DIR)/objects/%.o,$(filter-out \
+	%/port/port.c %/port/slots.c %/port/attach.c %/port/fuse_%.c %/pool/deadlock.c,$(CORE_SRC)))
+
+$(MODULE_DIR)/objects/%.o: firmware/%.c host-driver/linux/linux.mk
+	@mkdir -p $(@D)
+	$(CC) $(MODULE_CORE_FLAGS) -MMD -MP -c -o $@ $<
+
+$(MODULE_DIR)/core.o: $(MODULE_CORE_OBJ)
+	$(LD) -r -o $@ $^ $$($(CC) -print-libgcc-file-name)
+	@touch $(MODULE_DIR)/.core.o.cmd
+
+-include $(MODULE_CORE_OBJ:.o=.d)
+
+MODULE_SRC := $(sort $(wildcard host-driver/linux/*.c firmware/platform/uml/*.c)) \
+	firmware/platform/posix/fifo.c
+MODULE_HDR := $(wildcard host-driver/linux/*.h firmware/platform/uml/*.h firmware/platform/uml/*/*.h)
+MODULE_LINKS := $(MODULE_SRC:%=$(MODULE_DIR)/%)
+
+$(MODULE): $(UML) $(MODULE_SRC) $(MODULE_HDR) $(MODULE_DIR)/core.o host-driver/linux/Kbuild
+	@ln -sf $(addprefix $(CURDIR)/,$(MODULE_SRC) host-driver/linux/Kbuild) $(MODULE_DIR)
+	+$(MAKE) --no-print-directory -C $(UML_BUILD)/obj ARCH=um M=$(abspath $(MODULE_DIR)) \
+		MPDISK_TOP=$(CURDIR) \
+		MPDISK_OBJECTS='$(notdir $(MODULE_SRC:.c=.o))' modules
+
+uml: deps ## a User-Mode Linux kernel and mpdisk.ko, the filesystem in shared mode, for it
+	@$(MAKE) --no-print-directory $(MODULE)
+
+LINT_C += $(MODULE_SRC) $(MODULE_HDR)
+.PHONY: uml
