@@ -159,6 +159,14 @@ static u32 way_choose(struct dentry_set *set)
 	return way;
 }
 
+#ifndef MPDISK_SINGLE_HART
+void dcache_told(struct exec *x, const struct dcache_key *key)
+{
+	x->name_word = key->len ? exec_ref(x, &key->set->seq) : 0;
+	x->name_changes = key->len ? atomic_load(&key->set->seq) : 0;
+}
+#endif
+
 /* Saves and writes one name; the set is locked. */
 static int way_put(struct exec *x, const struct dcache_key *key, ino_no_t ino)
 {

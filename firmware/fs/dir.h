@@ -50,6 +50,17 @@ void dcache_key(struct exec *x, const struct inode *dir, struct fs_name name,
 bool dcache_find(struct exec *x, struct dcache_key *key, ino_no_t *ino);
 /* Remembers what a reader has just found (ino 0: nothing), at once and whatever becomes of its tx.
  */
+/* Tells the executor's user by which word he will know that the name means something else by now
+ * (exec.h, name_word). The directory is locked. */
+#ifdef MPDISK_SINGLE_HART
+static inline void dcache_told(struct exec *x, const struct dcache_key *key)
+{
+	(void)x;
+	(void)key;
+}
+#else
+void dcache_told(struct exec *x, const struct dcache_key *key);
+#endif
 void dcache_fill(struct exec *x, struct dcache_key *key, ino_no_t ino);
 /* A change of a name by the open tx (ino 0: removed): takes effect and is taken back together with
  * it. Nothing of rank below RANK_DENTRY can be locked afterwards: two names of one operation in one

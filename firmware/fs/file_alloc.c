@@ -7,6 +7,7 @@
 #include "fs/alloc.h"
 #include "fs/extent_priv.h"
 #include "fs/file_priv.h"
+#include "fs/map.h"
 
 struct range {
 	u64 pos, end;        /* bytes */
@@ -161,8 +162,10 @@ static int zero_edges(struct exec *x, struct inode *inode, const struct range *r
 static int finish(struct exec *x, struct inode *inode, u32 mode, const struct range *r)
 {
 	struct ext4_inode *raw;
-	int err = inode_edit_size(x, inode, &raw);
+	int err = map_clean_tail(x, inode);
 
+	if (!err)
+		err = inode_edit_size(x, inode, &raw);
 	if (err)
 		return err;
 	if (!(mode & FS_FALLOC_KEEP_SIZE) && r->end > inode_size(raw)) {

@@ -3,6 +3,7 @@
 #include "platform/atomic.h"
 #include "platform/errno.h"
 #include "fs/file_priv.h"
+#include "fs/map.h"
 
 #define BATCH_IOS 8u
 #define BATCH_PAGES 32u
@@ -108,6 +109,7 @@ int page_zero_later(struct exec *x, struct inode *inode, lblk_t index, u32 from,
 
 int page_drop_later(struct exec *x, struct inode *inode, lblk_t first, lblk_t last)
 {
+	map_revoke(x, inode);
 	/* locked for writing: none can come meanwhile */
 	return atomic_load(&inode->npages) ? later(x, INFLIGHT_DROP_PAGES, inode, first, last) : 0;
 }

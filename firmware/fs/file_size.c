@@ -6,6 +6,7 @@
 #include "platform/errno.h"
 #include "fs/extent_priv.h"
 #include "fs/file_priv.h"
+#include "fs/map.h"
 
 /* The first block that a file of that size does not need. */
 static u64 blocks_of(u64 size)
@@ -90,7 +91,9 @@ int file_set_size(struct exec *x, struct inode *inode, u64 size)
 		return err;
 	if (size < inode_size(raw))
 		return shrink(x, inode, size);
-	err = inode_edit(x, inode, &raw);
+	err = map_clean_tail(x, inode);
+	if (!err)
+		err = inode_edit(x, inode, &raw);
 	if (!err)
 		inode_set_size(raw, size);
 	return err;

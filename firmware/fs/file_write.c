@@ -16,6 +16,7 @@
 #include "platform/atomic.h"
 #include "platform/errno.h"
 #include "fs/file_priv.h"
+#include "fs/map.h"
 #include "pool/pin.h"
 #include "pool/wait.h"
 
@@ -144,7 +145,7 @@ static int prepare_page(struct exec *x, struct inode *inode, struct wbatch *b, u
 	int err = 0;
 
 	page_range(b, i, &from, &to);
-	p->flip = can_flip(b, c, from, to);
+	p->flip = can_flip(b, c, from, to) && !map_hosts(inode);
 	if (!p->flip && !p->fresh && (from || to < BLOCK_SIZE)) {
 		err = page_get(x, inode, page_index(b, i), page_block(p), &f);
 	} else if (!p->fresh) {
@@ -300,16 +301,21 @@ static int write_batch(struct exec *x, struct inode *inode, struct wbatch *b, u3
 {
 	struct ext4_inode *raw;
 	u32 tail;
-	int err;
+	int err = 0;
 
 	b->old_size = inode_size(inode_raw(x, inode));
 	b->ordered = b->pos + b->len > b->old_size;
 	b->npages = (u32)(((b->pos & (BLOCK_SIZE - 1)) + b->len + BLOCK_SIZE - 1) >> BLOCK_SHIFT);
 	if (b->npages > BATCH_PAGES)
 		cut(b, BATCH_PAGES);
-	err = map_pages(x, inode, b);
+	if (b->pos + b->len > b->old_size)
+		err = map_clean_tail(x, inode);
+	if (!err)
+		err = map_pages(x, inode, b);
 	if (err)
 		return err;
+	if (b->ordered)
+		map_fill_holes(x, inode);
 	err = prepare(x, inode, b);
 	/* W3, should this executor die before the commit */
 	tail = (u32)b->old_size & (BLOCK_SIZE - 1);
@@ -340,7 +346,7 @@ static int write_page(struct exec *x, struct inode *inode, u64 pos, u32 flags, s
 	int err;
 
 	if (pos & (BLOCK_SIZE - 1) || seg->offset || seg->len != BLOCK_SIZE ||
-	    pos + BLOCK_SIZE > inode_size(inode_raw(x, inode)))
+	    pos + BLOCK_SIZE > inode_size(inode_raw(x, inode)) || map_hosts(inode))
 		return 0;
 	err = extent_lookup(x, inode, index, &m);
 	if (err || !m.pblk || m.unwritten)

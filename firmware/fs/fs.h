@@ -28,6 +28,9 @@ struct fs_attr {
 	u32 uid;
 	u32 gid;
 	u32 rdev; /* new_encode_dev() form, as FUSE carries it */
+	/* shared mode: as long as the word of the pool at `word` is `changes`, this is how it is */
+	ref_t word;
+	u32 changes;
 };
 
 struct fs_name {
@@ -181,6 +184,32 @@ int warn_unused fs_lseek(struct exec *x, node_t node, u64 pos, u32 whence, u64 *
 int warn_unused fs_copy_range(struct exec *x, node_t in, u64 in_pos, node_t out, u64 out_pos,
 			      u64 len, u64 *copied);
 int warn_unused fs_fsync(struct exec *x, node_t node, bool data_only);
+
+/*
+ * Mapping pages of a file into a user's memory (fs/map.c; shared mode, x->host 1..24). The page
+ * that fs_map() gives is the file's page for everybody, until x->host is asked to unmap the file:
+ * when pages leave the file. Who is asked unmaps all of it and says so; meanwhile the one who asked
+ * has the inode's lock, which fs_map() wants.
+ *
+ * The frame is pinned; who keeps it unpins it after fs_unmap_page(). write: users may store into
+ * it. -ENXIO: behind the end of the file.
+ */
+struct fs_mapping {
+	fno_t frame;
+	ref_t inode; /* for the other functions, as long as the file is open */
+};
+int warn_unused fs_map(struct exec *x, node_t node, u64 page, bool write, struct fs_mapping *map);
+/* x->host has unmapped a frame that it has pinned: nothing is stored there any more. */
+void fs_unmap_page(struct exec *x, fno_t frame);
+/* It has unmapped all that it had of the file, in a moment in which it asks for no page of it. */
+void fs_unmap_done(struct exec *x, ref_t inode);
+/* No page that it has mapped can be stored into. */
+void fs_unmap_stores(struct exec *x);
+/* Whether it is asked to unmap the file; and a word that changes when somebody is. */
+bool fs_unmap_asked(const struct exec *x, ref_t inode);
+u32 *fs_unmap_word(struct pool *pool);
+/* The hosts of these bits are dead. */
+void fs_unmap_hosts(struct exec *x, u32 hosts);
 
 /* ---- locks on files (fs/flock.c); x->host says whose they are */
 #define FS_LOCK_READ 0u

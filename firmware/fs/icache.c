@@ -303,6 +303,9 @@ static int slot_take(struct exec *x, ino_no_t ino, struct inode **out)
 	atomic_store(&inode->opens, 0);
 	atomic_store(&inode->seen, 0);
 	atomic_store(&inode->held, 0);
+	atomic_store(&inode->mapped, 0);
+	atomic_store(&inode->unmap, 0);
+	inode_count_change(inode); /* what was known of the slot is not true any more */
 	atomic_store(&inode->ino, ino);
 	atomic_store(&inode->state, INODE_LOADING);
 	inode->referenced = 1;

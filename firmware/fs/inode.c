@@ -185,6 +185,10 @@ void inode_attr(struct exec *x, const struct inode *inode, struct fs_attr *out)
 	out->uid = raw->i_uid | (u32)raw->i_uid_high << 16;
 	out->gid = raw->i_gid | (u32)raw->i_gid_high << 16;
 	out->rdev = is_device(raw->i_mode) ? rdev_of(raw) : 0;
+	if (POOL_SHARED) {
+		out->word = exec_ref(x, &inode->changes);
+		out->changes = atomic_load(&inode->changes);
+	}
 }
 
 /* ---- locking and changing */
@@ -227,6 +231,7 @@ int inode_edit(struct exec *x, struct inode *inode, struct ext4_inode **out)
 		return err;
 	inode_dirty_csum(x, inode);
 	inode_changed(x, inode);
+	inode_count_change(inode);
 	*out = raw;
 	return 0;
 }
@@ -249,6 +254,7 @@ int inode_edit_times(struct exec *x, struct inode *inode, struct ext4_inode **ou
 		return err;
 	inode_dirty_csum(x, inode);
 	atomic_store(&inode->sync_tid, x->slot->tid);
+	inode_count_change(inode);
 	*out = raw;
 	return 0;
 }

@@ -15,6 +15,11 @@
 #include "pool/lock.h"
 #include "pool/tx.h"
 
+#define MAPPED_HOSTS 0x01FFFFFEu /* a bit per host that may have pages of it mapped */
+#define MAPPED_HOLES 0x80000000u /* ... and zeros where it has no page */
+#define MAPPED_TAIL 0x40000000u  /* behind its end there may be what users stored there */
+_Static_assert(POOL_EXECUTORS == 24, "MAPPED_HOSTS");
+
 #define INODE_DEAD 0x1u    /* freed on the medium; the slot goes when the last pin goes */
 #define INODE_ORPHAN 0x2u  /* on the orphan list */
 #define INODE_NEW 0x4u     /* its creation was aborted: never was an inode */
@@ -71,7 +76,11 @@ struct inode {             /* 192 bytes */
 	u32 held; /* atomic: 1: removed, and kept for the hosts that have seen it */
 	u32 data_tid;  /* atomic: as sync_tid, of what is needed to find the data again */
 	u32 order_tid; /* atomic: its pages are written before this transaction is committed */
-	u32 reserved[9];
+	u32 changes;   /* atomic: counts changes of its attributes, each before its first byte; goes
+			  on   from one inode of the slot to the next */
+	u32 mapped;    /* atomic, set under the inode lock: MAPPED_*, owner map.c */
+	u32 unmap;     /* atomic: hosts that are asked to unmap it */
+	u32 reserved[6];
 };
 _Static_assert(sizeof(struct inode) == 192, "struct inode");
 
@@ -143,6 +152,13 @@ static inline void inode_saw(const struct exec *x, struct inode *inode)
 {
 	if (inode->type == EXT4_S_IFDIR && !(atomic_load(&inode->seen) & x->seen))
 		atomic_or(&inode->seen, x->seen);
+}
+
+/* Its attributes are about to change. */
+static inline void inode_count_change(struct inode *inode)
+{
+	if (POOL_SHARED)
+		atomic_add(&inode->changes, 1);
 }
 
 /* The open tx changes more of the inode, or of its extents, than times. */

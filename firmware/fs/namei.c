@@ -144,6 +144,7 @@ static __attribute__((noinline)) int lookup(struct exec *x, node_t node, struct 
 		goto out;
 	}
 	err = dir_find(x, in[0], name, &key, &ino);
+	dcache_told(x, &key);
 	if (!err)
 		err = inode_get(x, ino, &in[1]);
 	if (!err)
@@ -192,8 +193,10 @@ static int create_end(struct exec *x, struct inode *dir, struct fs_name name,
 	err = dir_insert(x, dir, name, inode->ino, inode_raw(x, inode)->i_mode);
 	if (!err)
 		err = dcache_change(x, key, inode->ino);
-	if (!err)
+	if (!err) {
+		dcache_told(x, key);
 		inode_attr(x, inode, out);
+	}
 	return err;
 }
 
@@ -523,7 +526,11 @@ static int remove_end(struct exec *x, struct fs_name name, const struct dcache_k
 	err = dir_remove(x, in[0], name);
 	if (!err)
 		err = name_lost(x, in[1]);
-	return err ? err : dcache_change(x, key, 0);
+	if (!err)
+		err = dcache_change(x, key, 0);
+	if (!err)
+		dcache_told(x, key);
+	return err;
 }
 
 static int unlink_once(struct exec *x, node_t node, struct fs_name name)

@@ -94,7 +94,8 @@ struct fs {
 	u32 xattr_lock;     /* RANK_XATTR */
 	u32 next_dir_group; /* atomic: where the next top-level directory goes */
 	u32 freed[2];       /* atomic: some group has maps of freed blocks, by parity (freed.c) */
-	u32 reserved[4];
+	u32 revokes;        /* atomic: counts what hosts are asked to unmap; waited on (map.c) */
+	u32 reserved[3];
 };
 _Static_assert(sizeof(struct fs) % 64 == 0, "struct fs");
 

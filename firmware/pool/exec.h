@@ -32,10 +32,13 @@ struct exec {
 	u32 seen; /* that host's bit where it will say what it forgets (fs_forget); else 0 */
 	struct cred cred;
 	struct plat_time now; /* time of the operation, read once at tx_begin */
-	u64 *handle; /* shared mode: in the pool, where an open writes its node and a release
-			writes 0, in the same tx as they count; NULL: nowhere */
-	u32 retry;   /* after -ERETRY: the tid whose commit it waits for */
-	u32 mini;    /* an open mini-transaction's mark + 1, or 0 */
+	u64 *handle;     /* shared mode: in the pool, where an open writes its node and a release
+			    writes 0, in the same tx as they count; NULL: nowhere */
+	ref_t name_word; /* shared mode: a name that was looked up, made or removed last means the
+			    same as long as the word there is name_changes; 0: not known */
+	u32 name_changes;
+	u32 retry;           /* after -ERETRY: the tid whose commit it waits for */
+	u32 mini;            /* an open mini-transaction's mark + 1, or 0 */
 	u8 ranks[POOL_HELD]; /* of the locks in slot->held[] (debug) */
 	ref_t yielded;       /* debug: for this word it has yielded */
 	u32 yields;          /* debug: that many times */

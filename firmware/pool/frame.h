@@ -89,8 +89,11 @@ struct frame {         /* 64 bytes */
 			   itable block to seal; in a CSUM_DIR buffer the leaf's insert hint
 			   (dir.c) */
 	u32 csum_owner; /* PAGE: ref of its struct inode */
-	u32 csum_seed;  /* inode checksum seed for EXTENT, DIR, DX */
-	u32 editors;    /* atomic: a bit per executor whose open tx has edited it; FRAME_SEALING */
+	union {
+		u32 csum_seed; /* BUF: inode checksum seed for EXTENT, DIR, DX */
+		u32 stores;    /* PAGE: atomic: a bit per host whose users may store into it */
+	};
+	u32 editors; /* atomic: a bit per executor whose open tx has edited it; FRAME_SEALING */
 };
 
 _Static_assert(sizeof(struct frame) == 64, "struct frame");

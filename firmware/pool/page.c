@@ -70,6 +70,7 @@ static void page_setup(struct exec *x, struct inode *inode, struct frame *f, blk
 	atomic_store(&f->editors, 0);
 	atomic_store(&f->flags, flags);
 	f->csum_owner = exec_ref(x, inode);
+	atomic_store(&f->stores, 0);
 	f->owner = x->id;
 }
 

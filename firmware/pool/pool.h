@@ -63,7 +63,8 @@ struct pool_header {
 	u32 nflushed; /* atomic */
 	ref_t carve;  /* next byte pool_carve() gives out */
 	u32 sealed;
-	u32 reserved[3];
+	u32 stores; /* atomic: a bit per host some of whose pages have it in frame.stores */
+	u32 reserved[2];
 };
 _Static_assert(sizeof(struct pool_header) == 128 && offsetof(struct pool_header, free_lock) == 64,
 	       "struct pool_header");

@@ -10,6 +10,28 @@
 
 #define AGE_MS 5000u
 
+/* Where users may store through a mapping, they have. */
+static void dirty_stored(struct exec *x, struct frame *f)
+{
+	if (POOL_SHARED && atomic_load(&f->kind) == FRAME_PAGE && atomic_load(&f->stores))
+		frame_mark_dirty(x, f);
+}
+
+static void dirty_all_stored(struct exec *x)
+{
+	if (!POOL_SHARED || !atomic_load(&x->pool->hdr->stores))
+		return;
+	for (fno_t fno = 1; fno < x->pool->hdr->nframes; fno++) {
+		struct frame *f = frame_of(x, fno);
+
+		if (atomic_load(&f->kind) != FRAME_PAGE || !atomic_load(&f->stores) ||
+		    !frame_try_pin(x, f))
+			continue;
+		dirty_stored(x, f); /* pinned, it stays what it is */
+		frame_unpin(x, f);
+	}
+}
+
 int cache_sync(struct exec *x)
 {
 	struct choice pages = {.kind = CHOOSE_PAGES, .in_work = true, .holder = true};
@@ -19,6 +41,7 @@ int cache_sync(struct exec *x)
 	if (x->slot->phase != 0 || x->slot->nheld)
 		plat_panic(x->plat, "cache_sync inside a tx", __FILE__, __LINE__);
 	writer_init(&w);
+	dirty_all_stored(x);
 	journal_take(x);
 	writer_all(x, &w, &pages, ~0u);
 	err = journal_commit(x);
@@ -149,6 +172,23 @@ static u32 choose_pages(struct exec *x, struct inode *inode, lblk_t first, lblk_
 	return n;
 }
 
+/* The same of one inode. */
+static void dirty_pages_stored(struct exec *x, struct inode *inode)
+{
+	struct hot hot;
+	fno_t fno;
+
+	if (!POOL_SHARED || !atomic_load(&inode->mapped))
+		return;
+	hot_begin(x, &hot, &inode->pages_lock, RANK_HASH);
+	fno = inode->pages;
+	for (u32 left = inode->npages; left; left--) {
+		dirty_stored(x, frame_of(x, fno));
+		fno = frame_of(x, fno)->own_next;
+	}
+	hot_end(x, &hot);
+}
+
 int page_flush(struct exec *x, struct inode *inode, lblk_t first, lblk_t last)
 {
 	struct writer w;
@@ -156,6 +196,7 @@ int page_flush(struct exec *x, struct inode *inode, lblk_t first, lblk_t last)
 	u32 n, seen;
 
 	writer_init(&w);
+	dirty_pages_stored(x, inode);
 	while (!w.error && (n = choose_pages(x, inode, first, last, list))) {
 		for (u32 i = 0; i < n; i++)
 			write_page(x, &w, frame_of(x, list[i]), true);

@@ -69,6 +69,7 @@ int hosts_recover(struct pool *pool, struct plat *plat, u32 hosts)
 	struct exec x = {.pool = pool, .plat = plat};
 	int err = 0;
 
+	fs_unmap_hosts(&x, hosts); /* while its frames are still pinned */
 	for (u32 host = 1; host <= POOL_HOSTS; host++)
 		if (hosts >> host & 1)
 			session_recover(&x, &pool_host(pool, host)->session);
