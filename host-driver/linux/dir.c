@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * Reading directories. The core gives entries while it has the directory locked, when memory of a
+ * user must not be touched: they go through a buffer. What does not fit the user's is read again.
+ */
+#include <linux/slab.h>
+
+#include "skin.h"
+
+#define DIR_BUFFER 16384u
+
+struct dir_item {
+	u64 next;
+	u32 ino;
+	u8 type;
+	u8 len;
+	char name[];
+};
+
+struct dir_buffer {
+	u32 used;
+	u8 bytes[DIR_BUFFER - 16];
+};
+
+static u32 item_size(u32 len)
+{
+	return ALIGN((u32)offsetof(struct dir_item, name) + len, 8);
+}
+
+static bool take(void *arg, const struct fs_dirent *entry)
+{
+	struct dir_buffer *b = arg;
+	struct dir_item *item = (void *)(b->bytes + b->used);
+
+	if (sizeof(b->bytes) - b->used < item_size(entry->name.len))
+		return false;
+	item->next = entry->next;
+	item->ino = entry->ino;
+	item->type = entry->type;
+	item->len = entry->name.len;
+	memcpy(item->name, entry->name.s, item->len);
+	b->used += item_size(item->len);
+	return true;
+}
+
+/* False: the user has no room for more. */
+static bool give(struct dir_buffer *b, struct dir_context *ctx)
+{
+	u32 at = 0;
+
+	while (at < b->used) {
+		const struct dir_item *item = (void *)(b->bytes + at);
+
+		if (!dir_emit(ctx, item->name, item->len, item->ino, item->type))
+			return false;
+		ctx->pos = item->next;
+		at += item_size(item->len);
+	}
+	return true;
+}
+
+static int mpd_iterate(struct file *file, struct dir_context *ctx)
+{
+	struct inode *dir = file_inode(file);
+	struct dir_buffer *b;
+	struct exec *x;
+	int err;
+
+	b = kmalloc(sizeof(*b), GFP_KERNEL);
+	if (!b)
+		return -ENOMEM;
+	do {
+		b->used = 0;
+		x = mpd_begin(dir->i_sb);
+		err = fs_readdir(x, mpd_node(dir), ctx->pos, false, take, b);
+		mpd_end(dir->i_sb, x);
+	} while (!err && b->used && give(b, ctx));
+	kfree(b);
+	return err;
+}
+
+static loff_t mpd_dir_llseek(struct file *file, loff_t offset, int whence)
+{
+	return generic_file_llseek_size(file, offset, whence, S64_MAX, 0);
+}
+
+const struct file_operations mpd_dir_fops = {
+	.owner = THIS_MODULE,
+	.llseek = mpd_dir_llseek,
+	.read = generic_read_dir,
+	.iterate_shared = mpd_iterate,
+	.fsync = mpd_fsync,
+	.flock = mpd_flock,
+};

@@ -1,0 +1,356 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * Mappings. A shared one shows the frames of the pool themselves, so a store in one UML is a load's
+ * in another; a private one gets copies.
+ *
+ * What is mapped stays pinned by the keeper until the inode is unmapped, all of it at once:
+ *  - when its last mapping here is closed;
+ *  - when a host asks for it, because pages leave the file (firmware/fs/map.c): a thread does it,
+ *    which waits for nothing that the one who asks has;
+ *  - when too many frames are mapped, the inode that has been for longest;
+ *  - MAP_CLEAN after it was mapped for storing, so that a file nobody stores into any more becomes
+ *    clean. Who goes on storing faults again.
+ *
+ * A fault finds its page under the inode's lock, but maps it after that. If the inode was unmapped
+ * in between (map_seq), the fault takes back what it has done and comes again. Between the mapping
+ * and that look nothing sleeps, and a UML has one processor: nobody can have used it.
+ */
+#include <linux/kthread.h>
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/pagemap.h>
+#include <linux/slab.h>
+
+#include "skin.h"
+
+#define MAP_CLEAN_MS 5000
+#define MAP_SHARE 8 /* of the pool's frames one in so many may be mapped by a host */
+
+/* ---- unmapping */
+/* [map_lock] */
+static void drop_frame(struct mpd_sb *s, fno_t frame)
+{
+	fs_unmap_page(s->keeper, frame);
+	frame_unpin(s->keeper, frame_of(s->keeper, frame));
+	s->nmapped--;
+}
+
+static void drop_frames(struct mpd_sb *s, struct mpd_inode *i)
+{
+	unsigned long index;
+	void *entry;
+
+	mutex_lock(&s->map_lock);
+	xa_for_each(&i->frames, index, entry)
+	{
+		xa_erase(&i->frames, index);
+		drop_frame(s, xa_to_value(entry));
+	}
+	list_del_init(&i->mapped);
+	if (i->stores) {
+		i->stores = false;
+		s->nstores--;
+	}
+	/* a fault that is on its way may have marked frames already */
+	if (!s->nstores && !s->nfaults)
+		fs_unmap_stores(s->keeper);
+	mutex_unlock(&s->map_lock);
+}
+
+/* asked: the inode is locked by the one who asks, so no fault gets a page meanwhile. */
+static void unmap_inode(struct mpd_sb *s, struct mpd_inode *i, bool asked)
+{
+	i->map_seq++;
+	unmap_mapping_range(i->vfs.i_mapping, 0, 0, 0);
+	drop_frames(s, i);
+	if (i->map_ref && (asked || !i->nfaults))
+		fs_unmap_done(s->keeper, i->map_ref);
+}
+
+/* The first inode in the list of which `wanted` is true, held; NULL: none. */
+static struct mpd_inode *find_mapped(struct mpd_sb *s, bool (*wanted)(const struct mpd_sb *,
+								      const struct mpd_inode *))
+{
+	struct mpd_inode *i, *found = NULL;
+
+	mutex_lock(&s->map_lock);
+	list_for_each_entry(i, &s->mapped, mapped)
+	{
+		if (!wanted(s, i) || !igrab(&i->vfs))
+			continue;
+		found = i;
+		break;
+	}
+	mutex_unlock(&s->map_lock);
+	return found;
+}
+
+static bool is_asked(const struct mpd_sb *s, const struct mpd_inode *i)
+{
+	return fs_unmap_asked(s->keeper, i->map_ref);
+}
+
+static bool has_stores(const struct mpd_sb *s, const struct mpd_inode *i)
+{
+	return i->stores;
+}
+
+static bool any(const struct mpd_sb *s, const struct mpd_inode *i)
+{
+	return true;
+}
+
+static int revoker_main(void *arg)
+{
+	struct mpd_sb *s = arg;
+	u32 *word = fs_unmap_word(s->pool);
+	unsigned long clean_at = jiffies;
+	struct mpd_inode *i;
+
+	while (!READ_ONCE(s->ending)) {
+		u32 seen = atomic_load_acquire(word);
+
+		while ((i = find_mapped(s, is_asked))) {
+			unmap_inode(s, i, true);
+			iput(&i->vfs);
+		}
+		if (time_after_eq(jiffies, clean_at)) {
+			while ((i = find_mapped(s, has_stores))) {
+				unmap_inode(s, i, false);
+				iput(&i->vfs);
+			}
+			clean_at = jiffies + msecs_to_jiffies(MAP_CLEAN_MS);
+		}
+		plat_wait(s->keeper->plat, word, seen, s->nstores ? MAP_CLEAN_MS : 0);
+	}
+	/* kthread_stop() wants it to be there still */
+	while (!kthread_should_stop())
+		schedule_timeout_interruptible(1);
+	return 0;
+}
+
+/* ---- faults */
+/* The keeper has the frame from now on. */
+static int keep(struct mpd_sb *s, struct mpd_inode *i, u64 page, fno_t frame, bool write)
+{
+	int err = 0;
+
+	if (frame == s->pool->hdr->zero_frame)
+		return 0;
+	mutex_lock(&s->map_lock);
+	if (!xa_load(&i->frames, page)) {
+		err = xa_err(xa_store(&i->frames, page, xa_mk_value(frame), GFP_NOWAIT));
+		if (!err) {
+			frame_pin(s->keeper, frame_of(s->keeper, frame));
+			s->nmapped++;
+		}
+	}
+	if (!err && list_empty(&i->mapped))
+		list_add_tail(&i->mapped, &s->mapped);
+	if (!err && write && !i->stores) {
+		i->stores = true;
+		s->nstores++;
+	}
+	mutex_unlock(&s->map_lock);
+	return err;
+}
+
+/* Wakes the thread when it has something to clean, in a while. */
+static void wake_revoker(struct mpd_sb *s)
+{
+	pool_atomic_add(fs_unmap_word(s->pool), 1);
+	plat_wake(s->keeper->plat, fs_unmap_word(s->pool));
+}
+
+static int get_page_of(struct mpd_sb *s, struct mpd_inode *i, u64 page, bool write, fno_t *frame)
+{
+	bool first = !s->nstores;
+	struct fs_mapping map;
+	struct exec *x;
+	int err;
+
+	x = mpd_begin(s->sb);
+	err = fs_map(x, i->node, page, write, &map);
+	if (!err) {
+		i->map_ref = map.inode;
+		err = keep(s, i, page, map.frame, write);
+		if (err)
+			fs_unmap_page(x, map.frame);
+		frame_unpin(x, frame_of(x, map.frame));
+		*frame = map.frame;
+	}
+	mpd_end(s->sb, x);
+	if (!err && write && first)
+		wake_revoker(s);
+	return err;
+}
+
+static vm_fault_t fault_error(int err)
+{
+	return err == -ENOMEM ? VM_FAULT_OOM : VM_FAULT_SIGBUS;
+}
+
+static vm_fault_t serve_fault(struct vm_fault *vmf, struct mpd_sb *s, struct mpd_inode *i,
+			      bool mapped)
+{
+	bool write = vmf->flags & FAULT_FLAG_WRITE;
+	pgprot_t prot = vmf->vma->vm_page_prot;
+	u32 seq = i->map_seq;
+	vm_fault_t ret = 0;
+	fno_t frame;
+	int err;
+
+	err = get_page_of(s, i, vmf->pgoff, write, &frame);
+	if (err)
+		return fault_error(err);
+	if (write) /* it is known: the processor need not tell */
+		prot = __pgprot(pgprot_val(prot) | _PAGE_RW | _PAGE_DIRTY);
+	if (!mapped)
+		ret = vmf_insert_pfn_prot(vmf->vma, vmf->address,
+					  page_to_pfn(mpd_frame_page(s->disk, frame)), prot);
+	if (seq == i->map_seq)
+		return ret;
+	unmap_mapping_range(i->vfs.i_mapping, (loff_t)vmf->pgoff << PAGE_SHIFT, PAGE_SIZE, 0);
+	return VM_FAULT_NOPAGE;
+}
+
+static vm_fault_t shared_fault(struct vm_fault *vmf, bool mapped)
+{
+	struct inode *inode = file_inode(vmf->vma->vm_file);
+	struct mpd_sb *s = mpd_sb(inode->i_sb);
+	struct mpd_inode *i = mpd_i(inode), *old;
+	vm_fault_t ret;
+
+	while (s->nmapped >= s->max_mapped && (old = find_mapped(s, any))) {
+		unmap_inode(s, old, false);
+		iput(&old->vfs);
+	}
+	/* what keep() needs, while waiting for memory may still wait for us */
+	if (xa_reserve(&i->frames, vmf->pgoff, GFP_KERNEL))
+		return VM_FAULT_OOM;
+	if (vmf->flags & FAULT_FLAG_WRITE)
+		sb_start_pagefault(inode->i_sb);
+	s->nfaults++;
+	i->nfaults++;
+	ret = serve_fault(vmf, s, i, mapped);
+	i->nfaults--;
+	s->nfaults--;
+	if (vmf->flags & FAULT_FLAG_WRITE)
+		sb_end_pagefault(inode->i_sb);
+	xa_release(&i->frames, vmf->pgoff);
+	return ret;
+}
+
+static vm_fault_t mpd_fault(struct vm_fault *vmf)
+{
+	return shared_fault(vmf, false);
+}
+
+/* A page that is mapped for reading is stored into. If it is still mapped when this returns 0, the
+ * VM makes it writable. */
+static vm_fault_t mpd_pfn_mkwrite(struct vm_fault *vmf)
+{
+	return shared_fault(vmf, true);
+}
+
+static vm_fault_t mpd_private_fault(struct vm_fault *vmf)
+{
+	struct inode *inode = file_inode(vmf->vma->vm_file);
+	struct page *page = alloc_page(GFP_HIGHUSER_MOVABLE);
+	struct fs_seg seg;
+	struct exec *x;
+	u32 n = 0;
+	int got;
+
+	if (!page)
+		return VM_FAULT_OOM;
+	x = mpd_begin(inode->i_sb);
+	got = fs_read(x, mpd_node(inode), (u64)vmf->pgoff << PAGE_SHIFT, BLOCK_SIZE, &seg, &n);
+	if (got > 0) {
+		memcpy(page_address(page), mpd_frame(mpd_sb(inode->i_sb), seg.frame), got);
+		frame_unpin(x, frame_of(x, seg.frame));
+	}
+	mpd_end(inode->i_sb, x);
+	if (got <= 0) {
+		__free_page(page);
+		return got ? fault_error(got) : VM_FAULT_SIGBUS;
+	}
+	memset(page_address(page) + got, 0, BLOCK_SIZE - got);
+	SetPageUptodate(page);
+	vmf->page = page;
+	return 0;
+}
+
+/* ---- mappings */
+static void mpd_vma_open(struct vm_area_struct *vma)
+{
+	mpd_i(file_inode(vma->vm_file))->nvma++;
+}
+
+static void mpd_vma_close(struct vm_area_struct *vma)
+{
+	struct inode *inode = file_inode(vma->vm_file);
+
+	if (!--mpd_i(inode)->nvma)
+		unmap_inode(mpd_sb(inode->i_sb), mpd_i(inode), false);
+}
+
+static int mpd_access(struct vm_area_struct *vma, unsigned long addr, void *buf, int len, int write)
+{
+	struct inode *inode = file_inode(vma->vm_file);
+	loff_t pos = (loff_t)(addr - vma->vm_start) + ((loff_t)vma->vm_pgoff << PAGE_SHIFT);
+
+	if (write)
+		return -EACCES;
+	return kernel_read(vma->vm_file, buf, min_t(loff_t, len, i_size_read(inode) - pos), &pos);
+}
+
+static const struct vm_operations_struct shared_ops = {
+	.open = mpd_vma_open,
+	.close = mpd_vma_close,
+	.fault = mpd_fault,
+	.pfn_mkwrite = mpd_pfn_mkwrite,
+	.access = mpd_access,
+};
+
+static const struct vm_operations_struct private_ops = {
+	.fault = mpd_private_fault,
+};
+
+int mpd_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	if (!(vma->vm_flags & VM_MAYSHARE)) {
+		vma->vm_ops = &private_ops;
+		return 0;
+	}
+	vma->vm_flags |= VM_PFNMAP | VM_DONTDUMP;
+	vma->vm_ops = &shared_ops;
+	mpd_vma_open(vma);
+	return 0;
+}
+
+/* ---- the thread */
+int mpd_map_start(struct mpd_sb *s)
+{
+	struct task_struct *task;
+
+	mutex_init(&s->map_lock);
+	INIT_LIST_HEAD(&s->mapped);
+	s->keeper = mpd_keeper(s->disk);
+	s->max_mapped = s->pool->hdr->nframes / MAP_SHARE;
+	task = kthread_run(revoker_main, s, "mpdisk-unmap");
+	if (IS_ERR(task))
+		return PTR_ERR(task);
+	s->revoker = task;
+	return 0;
+}
+
+void mpd_map_stop(struct mpd_sb *s)
+{
+	if (!s->revoker)
+		return;
+	WRITE_ONCE(s->ending, true);
+	wake_revoker(s);
+	kthread_stop(s->revoker);
+	s->revoker = NULL;
+}
