@@ -89,6 +89,27 @@ static void image_unlock(struct mpd_disk *d)
 }
 
 /* ---- the region */
+/* Of this kernel: locks do not exclude who has the same file open. Tasks run one at a time. */
+static LIST_HEAD(attached);
+
+static bool is_attached(const struct mpd_disk *d)
+{
+	const struct mpd_disk *other;
+
+	list_for_each_entry(other, &attached, attached) if (other->region == d->region) return true;
+	return false;
+}
+
+/* A kernel runs one copy of the core at a time. */
+static bool other_code(const struct mpd_disk *d)
+{
+	const struct mpd_disk *other;
+
+	list_for_each_entry(other, &attached,
+			    attached) if (d->pool_code || other->pool_code) return true;
+	return false;
+}
+
 static int region_find(struct mpd_disk *d, const struct mpd_options *o)
 {
 	unsigned long len = 0, virt = find_iomem((char *)o->pool, &len);
@@ -99,6 +120,11 @@ static int region_find(struct mpd_disk *d, const struct mpd_options *o)
 		return refuse(-ENOENT, "%s: no such region: iomem=%s,FILE on the command line",
 			      o->pool, o->pool);
 	d->region = (void *)virt;
+	if (is_attached(d))
+		return refuse(-EBUSY, "%s: is attached already, with another medium", o->pool);
+	if (other_code(d))
+		return refuse(-EBUSY, "%s: code=pool, and another pool is attached", o->pool);
+	list_add(&d->attached, &attached);
 	d->room = (u32)len - PAGE_SIZE; /* what it says is one page too much */
 	d->fd = phys_mapping(uml_to_phys(d->region), &offset);
 	if (d->fd < 0 || offset)
@@ -228,6 +254,10 @@ static int format(struct mpd_disk *d, const struct mpd_options *o, void *super)
 			      d->room >> 20, -err);
 	pool_map(d, d->room);
 	err = pool_format(&d->pool, d->region, d->room);
+	if (!err && d->pool_code)
+		err = mpd_code_put(d);
+	if (!err && d->pool_code)
+		err = mpd_code_take(d);
 	if (!err)
 		err = hosts_fill(d, o, id);
 	if (!err)
@@ -350,7 +380,9 @@ static int join(struct mpd_disk *d, const struct mpd_options *o, void *super)
 		err = medium_lock(d, o, false, writes);
 	if (err)
 		return err;
-	err = take_number(d);
+	err = d->pool_code ? mpd_code_take(d) : 0;
+	if (!err)
+		err = take_number(d);
 	if (!err)
 		err = enter(d, o);
 	if (err == -EAGAIN)
@@ -475,6 +507,10 @@ static int execs_start(struct mpd_disk *d)
 /* ---- opening and closing */
 static void disk_free(struct mpd_disk *d)
 {
+	if (!list_empty(&d->attached)) {
+		mpd_code_own(d);
+		list_del(&d->attached);
+	}
 	image_unlock(d);
 	if (d->plat)
 		plat_uml_close(d->plat);
@@ -539,11 +575,14 @@ int mpd_disk_open(const struct mpd_options *o, struct mpd_disk **out)
 	if (!d || !super)
 		goto free;
 	d->fd = d->image_fd = -1;
+	INIT_LIST_HEAD(&d->attached);
 	INIT_LIST_HEAD(&d->idle);
 	init_waitqueue_head(&d->idle_wait);
+	d->pool_code = o->code_from_pool;
 	err = region_find(d, o);
 	if (err)
-		goto free;
+		goto out;
+	mpd_code_own(d);
 	err = join_lock(d);
 	if (err) {
 		refuse(err, "%s: cannot be locked: error %d", d->path, -err);

@@ -25,8 +25,8 @@ $(MODULE_DIR)/objects/%.o: firmware/%.c host-driver/linux/linux.mk
 	@mkdir -p $(@D)
 	$(CC) $(MODULE_CORE_FLAGS) -MMD -MP -c -o $@ $<
 
-$(MODULE_DIR)/core.o: $(MODULE_CORE_OBJ)
-	$(LD) -r -o $@ $^ $$($(CC) -print-libgcc-file-name)
+$(MODULE_DIR)/core.o: $(MODULE_CORE_OBJ) $(wildcard firmware/platform/uml/code/*) firmware/platform/uml/calls.h
+	CC='$(CC)' FLAGS='$(MODULE_CORE_FLAGS)' firmware/platform/uml/code/make $(MODULE_DIR) $(MODULE_CORE_OBJ)
 	@touch $(MODULE_DIR)/.core.o.cmd
 
 -include $(MODULE_CORE_OBJ:.o=.d)

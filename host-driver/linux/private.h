@@ -16,6 +16,7 @@
 #define MPD_BUSY 10u /* that may be in use at once */
 
 struct mpd_disk {
+	struct list_head attached; /* of this kernel */
 	struct plat *plat;
 	struct pool pool;
 	void *region;        /* of iomem= */
@@ -27,6 +28,8 @@ struct mpd_disk {
 	bool locked;    /* MPDISK_LOCK_JOIN is ours */
 	bool mounted;   /* by this host */
 	bool listening; /* plat_uml_listen() */
+	bool pool_code; /* asked for */
+	void *code;     /* in the pool, while it is executed there */
 	struct exec x;  /* mounts, writes back, unmounts */
 	struct exec keeper;
 	struct task_struct *flusher;
@@ -40,6 +43,14 @@ struct mpd_disk {
 	u32 njoined;
 	wait_queue_head_t idle_wait;
 };
+
+/* ---- code.c: the core that this kernel runs */
+/* Before the first call of it, with this disk alone attached where `from_pool`. */
+void mpd_code_own(struct mpd_disk *d);
+/* Puts the module's core into a pool that is not sealed. */
+int mpd_code_put(struct mpd_disk *d);
+/* Runs what is in the pool from now on, until mpd_code_own(). -EPROTO: there is none, or other. */
+int mpd_code_take(struct mpd_disk *d);
 
 /* ---- watch.c: who notices deaths */
 int mpd_watch_start(struct mpd_disk *d);

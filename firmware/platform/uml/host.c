@@ -10,6 +10,7 @@
 #include <linux/futex.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -32,6 +33,12 @@ void host_futex_wake(unsigned int *word)
 void host_yield(void)
 {
 	syscall(SYS_sched_yield);
+}
+
+int host_protect(void *p, unsigned long len, int execute)
+{
+	return (int)result(
+		syscall(SYS_mprotect, p, len, PROT_READ | (execute ? PROT_EXEC : PROT_WRITE)));
 }
 
 unsigned long long host_ms(void)

@@ -7,6 +7,9 @@
 /* Wakes processes that wait on the word. */
 void host_futex_wake(unsigned int *word);
 void host_yield(void);
+/* Makes memory of this kernel's one that can be executed and not written, or the other way round.
+ */
+int host_protect(void *p, unsigned long len, int execute);
 /* CLOCK_MONOTONIC. */
 unsigned long long host_ms(void);
 

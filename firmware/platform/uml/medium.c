@@ -11,6 +11,15 @@
 
 #include "platform/errno.h"
 
+static void calls_fill(struct plat *plat)
+{
+#define PLAT_CALL_ADDRESS(name) (void *)name,
+	void *const calls[] = {PLAT_CALLS(PLAT_CALL_ADDRESS)};
+
+	BUILD_BUG_ON(offsetof(struct plat, calls) != 0);
+	memcpy(plat->calls, calls, sizeof(calls));
+}
+
 int plat_uml_open(const char *medium, bool read_only, struct plat **out)
 {
 	struct plat *plat = kzalloc(sizeof(*plat), GFP_KERNEL);
@@ -31,6 +40,7 @@ int plat_uml_open(const char *medium, bool read_only, struct plat **out)
 		kfree(plat);
 		return -EROFS;
 	}
+	calls_fill(plat);
 	plat->read_only = read_only;
 	plat->blocks = bdev_nr_bytes(plat->bdev) >> BLOCK_SHIFT;
 	plat->irq = -1;

@@ -9,9 +9,14 @@
 
 #undef BLOCK_SIZE /* the core's is another */
 #undef array_size
+#include "platform/uml/calls.h"
 #include "platform/uml/uml.h"
 
+#define PLAT_CALL_COUNT(name) +1u
+#define PLAT_NCALLS (0u PLAT_CALLS(PLAT_CALL_COUNT))
+
 struct plat {
+	void *calls[PLAT_NCALLS]; /* first: the core finds its platform here */
 	struct block_device *bdev;
 	fmode_t mode;
 	bool read_only;
