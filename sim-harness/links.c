@@ -40,6 +40,9 @@ struct host {
 	bool irq;     /* what the host was told */
 	bool irq_now; /* what it is */
 	uint64_t irq_cycle;
+	uint32_t told;  /* records made for it */
+	uint32_t dealt; /* of these it has dealt with; in virtual time */
+	uint64_t wake;  /* device time at which it wants to be woken, or UINT64_MAX */
 	unsigned int nout;
 	struct sim_record out[OUT_MAX];
 };
@@ -50,6 +53,7 @@ struct links {
 	const struct links_ops *ops;
 	void *ctx;
 	bool verbose;
+	struct links_time time; /* cycles NULL: hosts live in the time of the wall */
 	int epfd;
 	uint8_t dirty;
 	char paths[SIM_PORTS_MAX][sizeof(((struct sockaddr_un *)0)->sun_path)];
@@ -140,8 +144,16 @@ static struct sim_record *new_record(struct links *l, unsigned int port, uint32_
 	memset(r, 0, sizeof(*r));
 	r->op = op;
 	r->cycle = cycle;
+	h->told++;
 	l->dirty |= (uint8_t)(1u << port);
 	return r;
+}
+
+static uint64_t device_ns(const struct links *l)
+{
+	return l->time.cycles
+		       ? (uint64_t)((unsigned __int128)*l->time.cycles * 1000000000u / l->time.hz)
+		       : 0;
 }
 
 static void tell_irq(struct links *l, unsigned int port)
@@ -154,6 +166,7 @@ static void tell_irq(struct links *l, unsigned int port)
 	r = new_record(l, port, SIM_IRQ, h->irq_cycle);
 	if (r) {
 		r->data = h->irq_now;
+		r->cookie = device_ns(l);
 		h->irq = h->irq_now;
 	}
 }
@@ -240,6 +253,8 @@ static void take_host(struct links *l, unsigned int port)
 	h->fd = fd;
 	h->state = LINK_HELLO;
 	h->nout = 0;
+	h->told = h->dealt = 0;
+	h->wake = UINT64_MAX;
 	watch(l, fd, port);
 }
 
@@ -304,6 +319,7 @@ static void take_hello(struct links *l, unsigned int port)
 	r = new_record(l, port, SIM_HELLO, 0);
 	r->status = why ? -EPROTO : 0;
 	r->data = SIM_VERSION << 16 | port;
+	r->len = l->time.cycles != NULL;
 	flush_port(l, port);
 	if (why) {
 		drop(l, port, why);
@@ -316,9 +332,11 @@ static void take_hello(struct links *l, unsigned int port)
 	say(l, port, "link up");
 }
 
-/* What is wrong with a command, or NULL. */
-static const char *check(const struct sim_record *r)
+/* What is wrong with a record, or NULL. */
+static const char *check(const struct links *l, const struct sim_record *r)
 {
+	if (r->op == SIM_IDLE && l->time.cycles)
+		return NULL;
 	if (r->op != SIM_READ && r->op != SIM_WRITE)
 		return "unknown operation";
 	if (!r->len || (r->len | r->addr) & 3u || r->len > PAGE || r->addr >= WINDOW ||
@@ -331,18 +349,30 @@ static const char *check(const struct sim_record *r)
 	return NULL;
 }
 
+static void host_idle(struct links *l, struct host *h, const struct sim_record *r)
+{
+	h->dealt = r->data;
+	h->wake = UINT64_MAX;
+	if (r->len)
+		h->wake = *l->time.cycles + (uint64_t)r->len * l->time.hz / 1000u;
+}
+
 static void take_packet(struct links *l, unsigned int port, const struct sim_record *in, size_t n)
 {
 	struct host *h = &l->host[port];
 	size_t i;
 
 	for (i = 0; i < n; i++) {
-		const char *why = check(&in[i]);
+		const char *why = check(l, &in[i]);
 		struct bus_cmd *cmd;
 
 		if (why) {
 			drop(l, port, why);
 			return;
+		}
+		if (in[i].op == SIM_IDLE) {
+			host_idle(l, h, &in[i]);
+			continue;
 		}
 		cmd = bus_next(&l->bus[port]);
 		cmd->op = in[i].op == SIM_READ ? BUS_READ : BUS_WRITE;
@@ -386,7 +416,43 @@ static void take_packets(struct links *l, unsigned int port)
 	}
 }
 
-void links_poll(struct links *l)
+bool links_at_work(const struct links *l)
+{
+	for (unsigned int port = 0; port < l->ports; port++) {
+		const struct host *h = &l->host[port];
+
+		if (h->state == LINK_HELLO || (h->state == LINK_UP && h->told != h->dealt))
+			return true;
+	}
+	return false;
+}
+
+uint64_t links_wake_time(const struct links *l)
+{
+	uint64_t wake = UINT64_MAX;
+
+	for (unsigned int port = 0; port < l->ports; port++)
+		if (l->host[port].state == LINK_UP && l->host[port].wake < wake)
+			wake = l->host[port].wake;
+	return wake;
+}
+
+void links_wake(struct links *l)
+{
+	for (unsigned int port = 0; port < l->ports; port++) {
+		struct host *h = &l->host[port];
+		struct sim_record *r;
+
+		if (h->state != LINK_UP || h->wake > *l->time.cycles)
+			continue;
+		r = new_record(l, port, SIM_TIME, 0);
+		if (r)
+			r->cookie = device_ns(l);
+		h->wake = UINT64_MAX;
+	}
+}
+
+void links_poll(struct links *l, bool hosts)
 {
 	struct epoll_event e[2 * SIM_PORTS_MAX];
 	int n = epoll_wait(l->epfd, e, 2 * SIM_PORTS_MAX, 0);
@@ -397,12 +463,14 @@ void links_poll(struct links *l)
 	for (i = 0; i < n; i++) {
 		unsigned int port = e[i].data.u32 & 0xffu;
 
-		if (e[i].data.u32 & 0x100u)
-			take_host(l, port);
-		else if (l->host[port].state == LINK_HELLO)
+		if (e[i].data.u32 & 0x100u) {
+			if (hosts)
+				take_host(l, port);
+		} else if (l->host[port].state == LINK_HELLO) {
 			take_hello(l, port);
-		else if (l->host[port].state == LINK_UP)
+		} else if (l->host[port].state == LINK_UP) {
 			take_packets(l, port);
+		}
 	}
 }
 
@@ -464,7 +532,7 @@ out:
 }
 
 int links_open(const char *dir, unsigned int ports, struct bus *bus, const struct links_ops *ops,
-	       void *ctx, bool verbose, struct links **out)
+	       void *ctx, bool verbose, const struct links_time *virtual, struct links **out)
 {
 	struct links *l = calloc(1, sizeof(*l));
 	unsigned int port;
@@ -477,6 +545,8 @@ int links_open(const char *dir, unsigned int ports, struct bus *bus, const struc
 	l->ops = ops;
 	l->ctx = ctx;
 	l->verbose = verbose;
+	if (virtual)
+		l->time = *virtual;
 	l->epfd = epoll_create1(EPOLL_CLOEXEC);
 	if (l->epfd < 0)
 		err = -errno;

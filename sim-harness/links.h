@@ -24,13 +24,27 @@ struct links_ops {
 	void (*drop)(void *ctx, unsigned int port);
 };
 
-/* Listens for ports hosts in dir. Prints what is wrong. 0 or a negative errno. */
+/* Device time, for hosts in virtual time. */
+struct links_time {
+	const uint64_t *cycles;
+	uint32_t hz;
+};
+
+/* Listens for ports hosts in dir; virtual: NULL, or device time. Prints what is wrong. 0 or a
+ * negative errno. */
 int links_open(const char *dir, unsigned int ports, struct bus *bus, const struct links_ops *ops,
-	       void *ctx, bool verbose, struct links **out);
+	       void *ctx, bool verbose, const struct links_time *virtual, struct links **out);
 void links_close(struct links *links);
 
-/* Takes what has come; does not wait. */
-void links_poll(struct links *links);
+/* Takes what has come; does not wait. hosts: new ones too. */
+void links_poll(struct links *links, bool hosts);
+
+/* In virtual time: a host is at work. */
+bool links_at_work(const struct links *links);
+/* ... the device time, in cycles, at which a host wants to be woken; UINT64_MAX: never. */
+uint64_t links_wake_time(const struct links *links);
+/* ... wakes those whose time it is. */
+void links_wake(struct links *links);
 
 /* Waits until something comes, fd extra_fd (or -1) is readable, a signal came, or ns nanoseconds
  * (negative: for ever) are over. True if a descriptor is readable. */

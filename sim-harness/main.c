@@ -42,10 +42,15 @@ static void usage(FILE *to)
 		"  --until CYCLES      end when device time reaches CYCLES\n"
 		"  --power-cut CYCLE   the medium has a write cache, and there the power goes: "
 		"status 4\n"
+		"  --calendar SOCKET   virtual time, for guests with time-travel=ext:ID:SOCKET\n"
+		"  --guests N          that are to come before time begins, 1..%u (default 1)\n"
 		"  --no-sleep          the clock never stops while nothing happens\n"
 		"  --seed N            the device's random word, and how clocks drift (default: "
-		"random)\n"
-		"  --epoch NS          time of day at reset, ns since 1970 (default: now)\n"
+		"random;\n"
+		"                      1 in virtual time)\n"
+		"  --epoch NS          time of day at reset, ns since 1970 (default: now; in "
+		"virtual time\n"
+		"                      the year 2020)\n"
 		"  --stats [FILE]      cycles of each operation, at the end and on SIGUSR1\n"
 		"  --stats-json FILE   the same for programs\n"
 		"  --trace FILE.fst    write a trace of every signal\n"
@@ -55,7 +60,7 @@ static void usage(FILE *to)
 		"  --help, --version\n"
 		"\n"
 		"SIGINT or SIGTERM stops the device in good order; a second one ends at once.\n",
-		model_config.ports, model_config.ports);
+		model_config.ports, model_config.ports, CALENDAR_GUESTS);
 }
 
 static int bad(const char *what, const char *value)
@@ -127,6 +132,8 @@ enum {
 	OPT_HELP,
 	OPT_VERSION,
 	OPT_POWER_CUT,
+	OPT_CALENDAR,
+	OPT_GUESTS,
 };
 
 static const struct option long_options[] = {
@@ -141,6 +148,8 @@ static const struct option long_options[] = {
 	{"replay", required_argument, NULL, OPT_REPLAY},
 	{"until", required_argument, NULL, OPT_UNTIL},
 	{"power-cut", required_argument, NULL, OPT_POWER_CUT},
+	{"calendar", required_argument, NULL, OPT_CALENDAR},
+	{"guests", required_argument, NULL, OPT_GUESTS},
 	{"no-sleep", no_argument, NULL, OPT_NO_SLEEP},
 	{"seed", required_argument, NULL, OPT_SEED},
 	{"epoch", required_argument, NULL, OPT_EPOCH},
@@ -172,6 +181,11 @@ static int numeric_option(int c, const char *arg, struct options *o)
 			return 2;
 		}
 		o->ports = (unsigned int)v;
+		return 0;
+	case OPT_GUESTS:
+		if (number(arg, CALENDAR_GUESTS, &v) || v < 1)
+			return bad("--guests wants a number from 1", arg);
+		o->guests = (unsigned int)v;
 		return 0;
 	case OPT_UNTIL:
 		return number(arg, UINT64_MAX, &o->until) || !o->until
@@ -228,6 +242,9 @@ static int take_option(int c, char **argv, struct options *o)
 	case OPT_REPLAY:
 		o->replay = optarg;
 		return 0;
+	case OPT_CALENDAR:
+		o->calendar = optarg;
+		return 0;
 	case OPT_NO_SLEEP:
 		o->nosleep = true;
 		return 0;
@@ -260,6 +277,7 @@ static int take_option(int c, char **argv, struct options *o)
 		       model_config.slots, model_config.memory_mib, model_config.clock_hz);
 		return -1;
 	case OPT_PORTS:
+	case OPT_GUESTS:
 	case OPT_POWER_CUT:
 	case OPT_UNTIL:
 	case OPT_TRACE_FROM:
@@ -291,6 +309,10 @@ static int take_options(int argc, char **argv, struct options *o)
 		return bad("--record and --replay exclude each other", NULL);
 	if (o->jtag && o->replay)
 		return bad("--jtag and --replay exclude each other", NULL);
+	if (o->guests && !o->calendar)
+		return bad("--guests is for --calendar", NULL);
+	if (o->calendar && (o->replay || o->jtag || o->nosleep))
+		return bad("--calendar excludes --replay, --jtag and --no-sleep", NULL);
 	return 0;
 }
 
@@ -476,11 +498,15 @@ static int verdict(const struct sim *sim)
 
 #define CACHE_BLOCKS 256 /* of the medium, with --power-cut */
 
+#define VIRTUAL_SEED 1u
+#define VIRTUAL_EPOCH 1577836800000000000ull /* 2020-01-01 */
+
 static const struct links_ops live = {.command = input_command, .drop = input_drop};
 
 /* Opens what the run needs besides the model. */
 static int open_all(struct sim *sim, struct options *o, struct record_header *header)
 {
+	const struct links_time virtual = {.cycles = sim->pins.time, .hz = model_config.clock_hz};
 	char log[PATH_MAX];
 	int err;
 
@@ -493,7 +519,10 @@ static int open_all(struct sim *sim, struct options *o, struct record_header *he
 	/* The sockets first: they tell whether another one is at work here, whose files must stay.
 	 */
 	if (!err && !o->replay)
-		err = links_open(o->dir, o->ports, sim->bus, &live, sim, o->verbose, &sim->links);
+		err = links_open(o->dir, o->ports, sim->bus, &live, sim, o->verbose,
+				 o->calendar ? &virtual : NULL, &sim->links);
+	if (!err && o->calendar)
+		err = calendar_open(o->calendar, o->guests ?: 1, o->epoch, &sim->calendar);
 	if (!err)
 		err = devlog_open(o->dir ? log : NULL, o->quiet, &sim->log);
 	if (!err && o->record)
@@ -534,6 +563,7 @@ static int run(struct sim *sim, struct options *o, struct record_header *header)
 			(unsigned long long)sim->cycle);
 out:
 	links_close(sim->links);
+	calendar_close(sim->calendar);
 	jtag_close(sim->jtag);
 	if (record_close(sim->record))
 		status = 1;
@@ -569,6 +599,14 @@ int main(int argc, char **argv)
 	}
 	if (check_boot(o.boot, &boot_hash) || (o.dir && check_dir(o.dir)))
 		return 1;
+	if (o.calendar && !o.seed_given) {
+		o.seed = VIRTUAL_SEED;
+		o.seed_given = true;
+	}
+	if (o.calendar && !o.epoch_given) {
+		o.epoch = VIRTUAL_EPOCH;
+		o.epoch_given = true;
+	}
 	if (!o.replay && !o.seed_given && getrandom(&o.seed, sizeof(o.seed), 0) < 0)
 		o.seed = (uint32_t)getpid();
 	if (!o.replay && !o.epoch_given) {

@@ -51,6 +51,13 @@ static void tap(struct sim *sim)
 	stats_tap(sim->stats, addr, data, sim->cycle);
 }
 
+/* In virtual time the device does nothing while a host deals with what it got. */
+static void stand_for_hosts(struct sim *sim)
+{
+	if (sim->calendar && links_at_work(sim->links))
+		sim->attention = 0;
+}
+
 static void irq_changed(struct sim *sim)
 {
 	sim->irq = *sim->pins.irq;
@@ -58,6 +65,7 @@ static void irq_changed(struct sim *sim)
 	if (sim->links) {
 		links_irq(sim->links, sim->irq, sim->cycle);
 		links_flush(sim->links, links_dirty(sim->links));
+		stand_for_hosts(sim);
 	}
 }
 
@@ -112,8 +120,10 @@ static void settle_ports(struct sim *sim)
 			continue;
 		sim->active &= (uint8_t) ~(1u << port);
 		sim->last_busy = sim->cycle;
-		if (sim->links)
-			links_flush(sim->links, links_dirty(sim->links) & (uint8_t)(1u << port));
+		if (!sim->links)
+			continue;
+		links_flush(sim->links, links_dirty(sim->links) & (uint8_t)(1u << port));
+		stand_for_hosts(sim);
 	}
 }
 
@@ -265,7 +275,7 @@ static void doze(struct sim *sim)
 	sim->wall_idle += elapsed;
 }
 
-static bool may_doze(const struct sim *sim)
+bool sim_may_doze(const struct sim *sim)
 {
 	return *sim->pins.sleeping && !sim->active && !sim->pulse &&
 	       sim->cycle >= sim->last_busy + SETTLE_CYCLES && sim->jtag_next == NEVER &&
@@ -273,7 +283,7 @@ static bool may_doze(const struct sim *sim)
 	       !sim->opt->nosleep;
 }
 
-static void take_signals(struct sim *sim)
+void sim_take_signals(struct sim *sim)
 {
 	static int reported;
 
@@ -315,12 +325,12 @@ static void attend_live(struct sim *sim)
 	if (sim->jtag)
 		step_jtag(sim);
 	if (sim->cycle >= sim->poll_next) {
-		take_signals(sim);
-		links_poll(sim->links);
-		if (may_doze(sim)) {
+		sim_take_signals(sim);
+		links_poll(sim->links, true);
+		if (sim_may_doze(sim)) {
 			links_flush(sim->links, links_dirty(sim->links));
 			doze(sim);
-			links_poll(sim->links);
+			links_poll(sim->links, true);
 		}
 		sim->poll_next = sim->cycle + POLL_CYCLES;
 	}
@@ -381,6 +391,8 @@ static void attend(struct sim *sim)
 	say_phase(sim, &sim->phase_said);
 	if (sim->replay)
 		input_replay(sim);
+	else if (sim->calendar)
+		virtual_attend(sim);
 	else
 		attend_live(sim);
 	check_end(sim);

@@ -2,9 +2,10 @@
 /*
  * A run of the device: the clock, what goes in, what comes out.
  *
- * sim.c   the clock: edges, sleeping, when to look around
- * input.c everything that changes an input of the device goes through here, and into the recording
- * main.c  options, start and end
+ * sim.c     the clock: edges, sleeping, when to look around
+ * virtual.c when to look around in virtual time
+ * input.c   everything that changes an input of the device goes through here, and into the
+ * recording main.c    options, start and end
  *
  * Cycle c is the c-th rising edge of the device clock after reset. Inputs change after an edge and
  * before the next one, and an input's cycle is the number of edges before it: a recording is
@@ -18,6 +19,7 @@
 #include <stdint.h>
 
 #include "bus.h"
+#include "calendar.h"
 #include "clocks.h"
 #include "devlog.h"
 #include "jtag.h"
@@ -37,6 +39,8 @@ struct options {
 	const char *stats;      /* file, "-" for stdout, or NULL */
 	const char *stats_json; /* file or NULL */
 	const char *jtag;
+	const char *calendar; /* socket, or NULL */
+	unsigned int guests;  /* of the calendar */
 	unsigned int ports;
 	uint64_t until;      /* TIME at which to end, 0: never */
 	uint64_t power_cut;  /* cycle at which the power goes, 0: never */
@@ -89,7 +93,9 @@ struct sim {
 	bool refused; /* PHASE was 5 */
 	struct clocks clocks;
 
-	struct links *links; /* NULL in a replay */
+	struct links *links;       /* NULL in a replay */
+	struct calendar *calendar; /* NULL: the device lives in the time of the wall */
+	uint64_t begun;            /* device time, in cycles, at which the guests began */
 	struct jtag *jtag;
 	struct devlog *log;
 	struct stats *stats;
@@ -121,6 +127,13 @@ int sim_prepare(struct sim *sim);
 
 /* Runs until sim->end is set. */
 void sim_run(struct sim *sim);
+
+/* Nothing can happen in the device before WAKE_TIME, or an input. */
+bool sim_may_doze(const struct sim *sim);
+void sim_take_signals(struct sim *sim);
+
+/* virtual.c: the look around in virtual time. */
+void virtual_attend(struct sim *sim);
 
 /* Writes the table where the options say, or to stderr if they do not and always is set. */
 void sim_report(struct sim *sim, bool always);

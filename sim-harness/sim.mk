@@ -8,7 +8,7 @@ SIM_MEMORY_MIB := 32
 SIM_CLOCK_HZ := 50000000
 
 SIM_DIR := $(BUILD)/sim
-SIM_SOURCES := bus clocks devlog input jtag links main record sim stats storage
+SIM_SOURCES := bus calendar clocks devlog input jtag links main record sim stats storage virtual
 SIM_HEADERS := $(wildcard sim-harness/*.h) host-driver/link/sim_wire.h rtl/storage/storage_dpi.h \
 	firmware/port/port_wire.h $(wildcard firmware/platform/regs/*.h)
 SIM_OBJECTS := $(SIM_SOURCES:%=$(SIM_DIR)/%.o)

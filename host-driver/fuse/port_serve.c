@@ -425,7 +425,7 @@ static bool is_stopping(struct port_server *server)
 static void *completer_main(void *arg)
 {
 	struct port_server *server = arg;
-	uint64_t last_beat = 0;
+	uint64_t now, last_beat = 0;
 	int n = 0;
 
 	while (!is_stopping(server) && !atomic_load(&server->failed)) {
@@ -436,8 +436,9 @@ static void *completer_main(void *arg)
 		}
 		queue_delayed(server);
 		pump(server);
-		if (port_now_ns() - last_beat >= BEAT_MS * 1000000ull) {
-			last_beat = port_now_ns();
+		now = link_now_ns(server->config.link);
+		if (now - last_beat >= BEAT_MS * 1000000ull) {
+			last_beat = now;
 			n = port_beat(server->client);
 			if (n < 0) {
 				fail(server, n, "it no longer serves this port");

@@ -2,6 +2,7 @@
 /* Links by name: finds the carrier of "SCHEME:REST" and checks every transfer before it sees it. */
 #include <errno.h>
 #include <string.h>
+#include <time.h>
 
 #include "link.h"
 #include "link_ops.h"
@@ -86,4 +87,14 @@ int link_wait_irq(struct link *link, int timeout_ms)
 int link_cycle(struct link *link, uint64_t *cycle)
 {
 	return link->ops->cycle ? link->ops->cycle(link, cycle) : -EOPNOTSUPP;
+}
+
+uint64_t link_now_ns(struct link *link)
+{
+	struct timespec ts;
+
+	if (link->ops->now)
+		return link->ops->now(link);
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
 }

@@ -32,6 +32,7 @@ struct link_ops {
 	int (*flush)(struct link *link);
 	int (*wait_irq)(struct link *link, int timeout_ms);
 	int (*cycle)(struct link *link, uint64_t *cycle);
+	uint64_t (*now)(struct link *link); /* NULL: the host's clock */
 };
 
 struct link {
@@ -59,5 +60,9 @@ int link_wait_irq(struct link *link, int timeout_ms);
 
 /* Device clock cycle at which the last answered read was carried out; -EOPNOTSUPP where unknown. */
 int link_cycle(struct link *link, uint64_t *cycle);
+
+/* The time in which link_wait_irq()'s timeouts count, ns since some moment: the host's monotonic
+ * clock, or the virtual time of a simulated device as of its last interrupt or timeout. */
+uint64_t link_now_ns(struct link *link);
 
 #endif

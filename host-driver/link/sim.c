@@ -12,6 +12,9 @@
  *     so whoever waits for room, waits for an answer that will come.
  *  4. One thread at a time receives (receiving); the others wait on changed. Nobody holds the lock
  *     while it waits for the socket.
+ *  5. In virtual time the simulator waits for whoever receives, which says SIM_IDLE before it waits
+ *     for the socket. So there is one thread that waits for the interrupt, and what other threads
+ *     do, they do while the simulator waits for something else.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -32,7 +35,7 @@
 
 #define PENDING 1024u                /* records waiting for an answer */
 #define BULK_ASK (SIM_BULK_SIZE / 8) /* invariant 3 */
-#define HELLO_MS 10000
+#define HELLO_MS 60000
 #define ANSWER_MS 30000 /* a simulator that is silent for so long is taken for dead */
 
 struct waiter {
@@ -61,6 +64,11 @@ struct sim_link {
 	int error; /* once set, every call returns it */
 	bool irq;
 	uint64_t cycle;
+
+	bool virtual; /* time is the device's */
+	bool woken;   /* ... SIM_TIME has come */
+	uint32_t got; /* ... records */
+	uint64_t now; /* ... ns */
 
 	struct sim_record out[SIM_BATCH];
 	unsigned int nout;
@@ -157,8 +165,13 @@ static void receive_all(struct sim_link *l)
 			break;
 		}
 		for (i = 0; i < (size_t)n / sizeof(in[0]); i++) {
+			l->got++;
+			if (in[i].op == SIM_IRQ || in[i].op == SIM_TIME)
+				l->now = in[i].cookie;
 			if (in[i].op == SIM_IRQ)
 				l->irq = in[i].data & 1u;
+			else if (in[i].op == SIM_TIME && l->virtual)
+				l->woken = true;
 			else if (in[i].op == SIM_DATA || in[i].op == SIM_WRITTEN)
 				answered(l, &in[i]);
 			else
@@ -169,13 +182,32 @@ static void receive_all(struct sim_link *l)
 		pthread_cond_broadcast(&l->changed);
 }
 
+/* Invariant 5. ms: as in sim_wire.h. */
+static void say_idle(struct sim_link *l, uint32_t ms)
+{
+	const struct sim_record r = {.op = SIM_IDLE, .data = l->got, .len = ms};
+
+	while (send(l->fd, &r, sizeof(r), MSG_NOSIGNAL) < 0)
+		if (errno != EINTR) {
+			fail(l, -ENODEV);
+			return;
+		}
+}
+
 /*
  * Lets time pass until something may have changed, or the deadline. Called and returns with the
  * lock held. The first thread here receives for all of them. events: POLLOUT to wait for room too.
+ * ms: after which SIM_TIME is to come in virtual time, 0: never.
  */
-static void wait_change(struct sim_link *l, short events, int64_t deadline)
+static void wait_change(struct sim_link *l, short events, int64_t deadline, uint32_t ms)
 {
 	struct pollfd pfd = {.fd = l->fd, .events = events};
+
+	if (l->virtual && !events) {
+		deadline = -1;
+		if (!l->receiving)
+			say_idle(l, ms);
+	}
 
 	if (l->receiving && !events) {
 		l->sleepers++;
@@ -225,7 +257,7 @@ static int push(struct sim_link *l)
 				deadline = deadline_of(ANSWER_MS);
 			else if (!remaining_ms(deadline))
 				fail(l, -ENODEV);
-			wait_change(l, POLLOUT, deadline);
+			wait_change(l, POLLOUT, deadline, 0);
 		} else if (errno != EINTR) {
 			fail(l, -ENODEV);
 		}
@@ -264,7 +296,7 @@ static int make_room(struct sim_link *l, uint32_t need, uint32_t *bulk_off)
 			deadline = deadline_of(ANSWER_MS);
 		else if (!remaining_ms(deadline))
 			fail(l, -ENODEV);
-		wait_change(l, 0, deadline);
+		wait_change(l, 0, deadline, 0);
 	}
 }
 
@@ -342,8 +374,8 @@ static int sim_read(struct link *link, const struct link_read *reads, unsigned i
 	push(l);
 	deadline = deadline_of(ANSWER_MS);
 	while (w.left && !l->error) {
-		wait_change(l, 0, deadline);
-		if (w.left && !l->error && !remaining_ms(deadline))
+		wait_change(l, 0, deadline, 0);
+		if (w.left && !l->error && !l->virtual && !remaining_ms(deadline))
 			fail(l, -ENODEV);
 	}
 	/* After an error nothing is received any more, so w is not touched again. */
@@ -374,8 +406,10 @@ static int sim_wait_irq(struct link *link, int timeout_ms)
 	push(l);
 	if (!l->irq && !l->receiving)
 		receive_all(l);
-	while (!l->irq && !l->error && (deadline < 0 || remaining_ms(deadline)))
-		wait_change(l, 0, deadline);
+	while (!l->irq && !l->error &&
+	       (l->virtual ? timeout_ms && !l->woken : deadline < 0 || remaining_ms(deadline)))
+		wait_change(l, 0, deadline, timeout_ms > 0 ? (uint32_t)timeout_ms : 0);
+	l->woken = false;
 	ret = l->error ? l->error : l->irq;
 	pthread_mutex_unlock(&l->lock);
 	return ret;
@@ -389,6 +423,19 @@ static int sim_cycle(struct link *link, uint64_t *cycle)
 	*cycle = l->cycle;
 	pthread_mutex_unlock(&l->lock);
 	return 0;
+}
+
+static uint64_t sim_now(struct link *link)
+{
+	struct sim_link *l = sim(link);
+	struct timespec ts;
+	uint64_t now;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	pthread_mutex_lock(&l->lock);
+	now = l->virtual ? l->now : (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+	pthread_mutex_unlock(&l->lock);
+	return now;
 }
 
 static void sim_close(struct link *link)
@@ -470,6 +517,8 @@ static int take_hello(struct sim_link *l)
 		return -ENODEV;
 	if (hello.status)
 		return hello.status;
+	l->virtual = hello.len;
+	l->got = 1;
 	return hello.data >> 16 == SIM_VERSION ? 0 : -EPROTO;
 }
 
@@ -538,4 +587,5 @@ const struct link_ops link_sim_ops = {
 	.flush = sim_flush,
 	.wait_irq = sim_wait_irq,
 	.cycle = sim_cycle,
+	.now = sim_now,
 };

@@ -12,19 +12,22 @@
  * that order, so an answer says that everything before it is done. SIM_IRQ records stand between
  * the answers where they belong in time. After a close everything sent before is still carried out;
  * then the link goes down. A host that breaks a rule is dropped.
+ *
+ * In virtual time (mpdisk-sim --calendar) device time stands while a host is at work: from a record
+ * sent to it until its SIM_IDLE that says it has dealt with all that it has got.
  */
 #ifndef MPDISK_SIM_WIRE_H
 #define MPDISK_SIM_WIRE_H
 
 #include <stdint.h>
 
-#define SIM_VERSION 1u
+#define SIM_VERSION 2u
 #define SIM_BATCH 64u
 #define SIM_BULK_SIZE (4u << 20)
 
 enum sim_op {
 	/* host -> sim: data = SIM_VERSION, with the memfd;
-	 * sim -> host: status, data = SIM_VERSION << 16 | port */
+	 * sim -> host: status, data = SIM_VERSION << 16 | port, len 1: in virtual time */
 	SIM_HELLO = 1,
 	/* host -> sim: len 4: data; else bulk[bulk_off .. +len), which the host leaves alone until
 	 * this or a later command has been answered. Answered by SIM_WRITTEN if cookie != 0. */
@@ -34,7 +37,13 @@ enum sim_op {
 	SIM_READ,
 	SIM_DATA,    /* sim -> host */
 	SIM_WRITTEN, /* sim -> host */
-	SIM_IRQ,     /* sim -> host: the port's interrupt rose (data 1) or fell (data 0) */
+	/* sim -> host: the port's interrupt rose (data 1) or fell (data 0); cookie: device time, ns
+	 */
+	SIM_IRQ,
+	/* host -> sim: data: records it has got so far, its hello the first; len: ms of device time
+	 * after which it wants SIM_TIME, or 0 */
+	SIM_IDLE,
+	SIM_TIME, /* sim -> host: these ms are over; cookie: device time, ns */
 };
 
 struct sim_record {

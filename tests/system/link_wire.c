@@ -112,7 +112,7 @@ static void *serve(void *arg)
 	bool busy;
 
 	while (!world.stop) {
-		links_poll(world.links);
+		links_poll(world.links, true);
 		busy = false;
 		for (i = 0; i < 200; i++) {
 			world.cycle++;
@@ -151,7 +151,7 @@ static void world_open(void)
 		    bus_init(&world.bus[port], port, carried_out, NULL))
 			exit(1);
 	}
-	if (links_open(world.dir, PORTS, world.bus, &ops, NULL, false, &world.links))
+	if (links_open(world.dir, PORTS, world.bus, &ops, NULL, false, NULL, &world.links))
 		exit(1);
 	pthread_create(&world.thread, NULL, serve, NULL);
 }
