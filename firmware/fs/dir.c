@@ -216,6 +216,7 @@ static int dir_changed(struct exec *x, struct inode *dir)
 	if (err)
 		return err;
 	inode_dirty_csum(x, dir);
+	inode_count_change(dir);
 	atomic_store(&dir->sync_tid, x->slot->tid);
 	raw->i_version++;
 	inode_set_changed(x, raw);

@@ -84,11 +84,18 @@ static loff_t mpd_dir_llseek(struct file *file, loff_t offset, int whence)
 	return generic_file_llseek_size(file, offset, whence, S64_MAX, 0);
 }
 
+static int mpd_dir_release(struct inode *inode, struct file *file)
+{
+	mpd_unlock_file(file);
+	return 0;
+}
+
 const struct file_operations mpd_dir_fops = {
 	.owner = THIS_MODULE,
 	.llseek = mpd_dir_llseek,
 	.read = generic_read_dir,
 	.iterate_shared = mpd_iterate,
+	.release = mpd_dir_release,
 	.fsync = mpd_fsync,
 	.flock = mpd_flock,
 };

@@ -185,8 +185,12 @@ static int write_once(struct inode *inode, struct kiocb *iocb, u32 flags, struct
 		return f.err;
 	if ((u32)max(done, 0) < f.bytes)
 		iov_iter_revert(from, f.bytes - max(done, 0));
-	if (done > 0)
+	if (done > 0) {
 		iocb->ki_pos = pos + done;
+		/* the VFS looks at it without asking */
+		if (iocb->ki_pos > i_size_read(inode))
+			i_size_write(inode, iocb->ki_pos);
+	}
 	if (done < 0 || f.bytes)
 		return done;
 	/* nothing of the user's memory was there */
@@ -281,7 +285,7 @@ static long mpd_fallocate(struct file *file, int mode, loff_t pos, loff_t len)
 	x = mpd_begin(inode->i_sb);
 	err = fs_fallocate(x, mpd_node(inode), mode, pos, len);
 	mpd_end(inode->i_sb, x);
-	return err;
+	return err ? err : mpd_refresh(inode);
 }
 
 static ssize_t mpd_copy_file_range(struct file *in, loff_t in_pos, struct file *out, loff_t out_pos,
@@ -298,11 +302,15 @@ static ssize_t mpd_copy_file_range(struct file *in, loff_t in_pos, struct file *
 	err = fs_copy_range(x, mpd_node(from), in_pos, mpd_node(to), out_pos,
 			    min_t(size_t, len, SZ_16M), &copied);
 	mpd_end(to->i_sb, x);
+	if (!err)
+		err = mpd_refresh(to);
 	return err ? err : copied;
 }
 
+/* There is no page cache to go around: direct I/O is what all I/O is. */
 int mpd_file_opened(struct inode *inode, struct file *file)
 {
+	file->f_mode |= FMODE_CAN_ODIRECT;
 	return generic_file_open(inode, file);
 }
 
@@ -312,7 +320,9 @@ static int mpd_open(struct inode *inode, struct file *file)
 
 	if (err)
 		return err;
-	err = generic_file_open(inode, file);
+	err = mpd_refresh(inode);
+	if (!err)
+		err = mpd_file_opened(inode, file);
 	if (err)
 		mpd_put_open(inode);
 	return err;
