@@ -390,11 +390,10 @@ int group_change(struct exec *x, struct group_edit *e, u32 bit, u32 count)
 	e->in_mini = true;
 	err = first == last ? tx_save(x, &e->map[first], 4)
 			    : tx_save(x, &e->map[first], (last - first + 1) * 4);
-	/* counters and flags, and the upper halves of the counters */
+	/* counters and flags, and as far as the upper halves of the counters */
 	if (!err)
-		err = tx_save(x, &e->desc->bg_free_blocks_count_lo, 20);
-	if (!err && fs_of(x)->desc_size >= 64)
-		err = tx_save(x, &e->desc->bg_free_blocks_count_hi, 8);
+		err = fs_of(x)->desc_size < 64 ? tx_save(x, &e->desc->bg_free_blocks_count_lo, 20)
+					       : tx_save(x, &e->desc->bg_free_blocks_count_lo, 40);
 	if (!err)
 		err = tx_save(x, &e->group->free_blocks,
 			      offsetof(struct group, meta_first) -

@@ -434,16 +434,18 @@ int dir_remove(struct exec *x, struct inode *dir, struct fs_name name)
 {
 	struct dir_place place;
 	struct ext4_dirent *de, *prev;
-	void *p;
 	int err;
 
 	err = place_find(x, dir, name, &place);
 	if (err)
 		return err;
 	de = place_entry(&place);
-	err = buf_save(x, place.block.frame, place.prev, 8, &p);
-	if (!err && place.prev != place.offset)
-		err = buf_save(x, place.block.frame, place.offset, 8, &p);
+	prev = (struct ext4_dirent *)(place.block.data + place.prev);
+	err = buf_edit(x, place.block.frame);
+	if (!err)
+		err = tx_save(x, de, 8);
+	if (!err && prev != de)
+		err = tx_save(x, prev, 8);
 	if (!err)
 		err = dir_set_hint(x, &place.block, place.prev);
 	if (!err && !dir_indexed(x, dir))
@@ -452,10 +454,8 @@ int dir_remove(struct exec *x, struct inode *dir, struct fs_name name)
 		err = dir_changed(x, dir);
 	if (err)
 		goto out;
-	if (place.prev != place.offset) {
-		prev = (struct ext4_dirent *)(place.block.data + place.prev);
+	if (prev != de)
 		prev->rec_len = (u16)(prev->rec_len + de->rec_len);
-	}
 	de->inode = 0;
 out:
 	dir_block_put(x, &place.block);

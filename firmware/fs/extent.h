@@ -8,6 +8,14 @@
 /* Whether i_block is the root of a tree or of block pointers (not a device, not a fast symlink). */
 bool inode_has_tree(const struct ext4_inode *raw);
 
+/* Of a checked inode with a tree: whether nothing at all is mapped. */
+static inline bool extent_none(const struct ext4_inode *raw)
+{
+	const struct ext4_extent_header *root = (const void *)raw->i_block;
+
+	return raw->i_flags & EXT4_FL_EXTENTS && !root->eh_entries;
+}
+
 /* A run of a file: mapped to medium blocks, unwritten, or a hole (pblk 0). */
 struct extent_map {
 	lblk_t lblk;

@@ -12,6 +12,7 @@
 /* As inode_edit, of mode and times only, and of the size too: the short way for file data. */
 int warn_unused inode_edit_times(struct exec *x, struct inode *inode, struct ext4_inode **raw);
 int warn_unused inode_edit_size(struct exec *x, struct inode *inode, struct ext4_inode **raw);
+int warn_unused inode_edit_links(struct exec *x, struct inode *inode, struct ext4_inode **raw);
 /* Whether mtime and ctime are of this moment already. Times of file data have a grain, as they have
  * under Linux, so that not every write of a row changes the inode. */
 #define TIME_GRAIN_NS 1000000u

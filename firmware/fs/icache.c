@@ -105,6 +105,9 @@ static int slot_set(struct exec *x, struct inode *inode, u32 state)
 	return err;
 }
 
+_Static_assert(offsetof(struct inode, state) == offsetof(struct inode, free_next) + 4,
+	       "saved as one");
+
 static int slot_push_free(struct exec *x, struct inode *inode)
 {
 	struct fs *fs = fs_of(x);
@@ -112,13 +115,12 @@ static int slot_push_free(struct exec *x, struct inode *inode)
 
 	err = tx_save(x, &fs->inode_free, 4);
 	if (!err)
-		err = tx_save(x, &inode->free_next, 4);
+		err = tx_save(x, &inode->free_next, 8); /* and state */
 	if (!err && POOL_SHARED)
 		err = tx_save(x, &inode->pins, 4);
-	if (!err)
-		err = slot_set(x, inode, INODE_FREE);
 	if (err)
 		return err;
+	atomic_store_release(&inode->state, INODE_FREE);
 	atomic_store(&inode->pins, PIN_FROZEN);
 	inode->free_next = fs->inode_free;
 	fs->inode_free = exec_ref(x, inode);
@@ -268,9 +270,6 @@ static int slot_reclaim(struct exec *x)
 
 /* Under the lock, in a mini: a slot from the free list made into `ino`, hashed, with one pin,
  * LOADING. slot_ready() or inode_unhash() must come. */
-_Static_assert(offsetof(struct inode, state) == offsetof(struct inode, free_next) + 4,
-	       "saved as one");
-
 static int slot_take(struct exec *x, ino_no_t ino, struct inode **out)
 {
 	struct fs *fs = fs_of(x);

@@ -259,6 +259,17 @@ int inode_edit_times(struct exec *x, struct inode *inode, struct ext4_inode **ou
 	return 0;
 }
 
+int inode_edit_links(struct exec *x, struct inode *inode, struct ext4_inode **out)
+{
+	int err = inode_edit_times(x, inode, out);
+
+	_Static_assert(offsetof(struct ext4_inode, i_links_count) ==
+			       offsetof(struct ext4_inode, i_gid) + 2,
+		       "saved as one");
+	inode_changed(x, inode);
+	return err ? err : tx_save(x, &inode_raw(x, inode)->i_gid, 4);
+}
+
 int inode_edit_size(struct exec *x, struct inode *inode, struct ext4_inode **out)
 {
 	int err = inode_edit_times(x, inode, out);
@@ -286,7 +297,7 @@ int inode_link_add(struct exec *x, struct inode *inode, s32 delta)
 	s32 links;
 	int err;
 
-	err = inode_edit(x, inode, &raw);
+	err = inode_edit_links(x, inode, &raw);
 	if (err)
 		return err;
 	links = raw->i_links_count + delta;
@@ -401,24 +412,20 @@ int inode_new(struct exec *x, struct inode *parent, u32 mode, u32 rdev, struct i
 /* The last of an inode: everything that it has is freed by the commit of this tx. */
 static int inode_finish(struct exec *x, struct inode *inode)
 {
-	struct ext4_inode *raw;
-	bool dir;
-	int err;
+	struct ext4_inode *raw = inode_raw(x, inode);
+	int err = 0;
 
-	err = inode_edit(x, inode, &raw);
-	if (err)
-		return err;
-	dir = inode_is_dir(raw);
-	inode_set_size(raw, 0);
-	err = orphan_del(x, inode);
+	if (inode_size(raw)) {
+		err = inode_edit_size(x, inode, &raw);
+		if (!err)
+			inode_set_size(raw, 0);
+	}
+	if (!err)
+		err = orphan_del(x, inode); /* saves i_dtime and flags */
 	if (!err)
 		err = xattr_free_block(x, inode);
 	if (!err)
-		err = inode_free(x, inode->ino, dir);
-	if (!err)
-		err = tx_save(x, &raw->i_dtime, 4);
-	if (!err)
-		err = tx_save(x, &inode->flags, 4);
+		err = inode_free(x, inode->ino, inode_is_dir(raw));
 	if (err)
 		return err;
 	raw->i_dtime = (u32)x->now.sec;
@@ -438,7 +445,7 @@ static int inode_evict_once(struct exec *x, struct inode *inode)
 	    inode->flags & INODE_DEAD)
 		goto out;
 	page_drop(x, inode, 0, ~0u);
-	if (inode_has_tree(raw)) {
+	if (inode_has_tree(raw) && !extent_none(raw)) {
 		err = extent_remove_all(x, inode, 0);
 		if (err)
 			goto out;

@@ -168,7 +168,7 @@ static inline void inode_changed(struct exec *x, struct inode *inode)
 	atomic_store(&inode->data_tid, x->slot->tid);
 }
 
-/* Size of links: changes i_links_count with ext4's dir_nlink rule; does not touch times. */
+/* Changes i_links_count with ext4's dir_nlink rule; saves the times too, does not touch them. */
 int warn_unused inode_link_add(struct exec *x, struct inode *inode, s32 delta);
 /* Puts an inode without links on the orphan list / takes it off. Inside the tx, inode locked for
  * writing. */

@@ -12,6 +12,7 @@
 
 #include "fs/dir.h"
 #include "fs/extent.h"
+#include "fs/file_priv.h"
 #include "fs/namei_priv.h"
 #include "fs/xattr.h"
 #include "fs/warm.h"
@@ -395,7 +396,6 @@ static int link_once(struct exec *x, node_t node, node_t dir, struct fs_name nam
 {
 	struct inode *in[2] = {NULL, NULL};
 	struct dcache_key key;
-	struct ext4_inode *raw;
 	int err;
 
 	err = create_checks(x, name);
@@ -415,10 +415,8 @@ static int link_once(struct exec *x, node_t node, node_t dir, struct fs_name nam
 		err = orphan_del(x, in[1]);
 	if (!err)
 		err = inode_link_add(x, in[1], 1);
-	if (!err)
-		err = inode_edit(x, in[1], &raw);
 	if (!err) {
-		inode_touch(x, raw, INODE_CTIME);
+		inode_touch(x, inode_raw(x, in[1]), INODE_CTIME);
 		err = create_end(x, in[0], name, &key, in[1], out);
 	}
 	return op_end(x, err, in, 2);
@@ -502,18 +500,16 @@ static int remove_begin(struct exec *x, node_t node, struct fs_name name, bool d
 
 int name_lost(struct exec *x, struct inode *inode)
 {
-	struct ext4_inode *raw;
-	int err;
+	struct ext4_inode *raw = inode_raw(x, inode);
+	bool dir = inode_is_dir(raw);
+	int err = dir ? inode_edit_links(x, inode, &raw) : inode_link_add(x, inode, -1);
 
-	err = inode_edit(x, inode, &raw);
 	if (err)
 		return err;
-	inode_touch(x, raw, INODE_CTIME);
-	if (inode_is_dir(raw))
+	if (dir)
 		raw->i_links_count = 0;
-	else
-		err = inode_link_add(x, inode, -1);
-	if (!err && !raw->i_links_count)
+	inode_touch(x, raw, INODE_CTIME);
+	if (!raw->i_links_count)
 		err = orphan_add(x, inode);
 	return err;
 }

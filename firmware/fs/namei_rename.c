@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "fs/dir.h"
+#include "fs/file_priv.h"
 #include "fs/namei_priv.h"
 #include "platform/atomic.h"
 #include "platform/errno.h"
@@ -196,7 +197,7 @@ static int check(struct exec *x, const struct rename *r)
 static int touch_child(struct exec *x, struct inode *inode)
 {
 	struct ext4_inode *raw;
-	int err = inode_edit(x, inode, &raw);
+	int err = inode_edit_times(x, inode, &raw);
 
 	if (!err)
 		inode_touch(x, raw, INODE_CTIME);

@@ -38,10 +38,11 @@ static int link_save(struct exec *x, struct inode *inode, u32 **word)
 
 static int save3(struct exec *x, struct inode *inode)
 {
-	int err = tx_save(x, &inode->orphan_next, 4);
+	_Static_assert(offsetof(struct inode, orphan_prev) ==
+			       offsetof(struct inode, orphan_next) + 4,
+		       "saved as one");
+	int err = tx_save(x, &inode->orphan_next, 8);
 
-	if (!err)
-		err = tx_save(x, &inode->orphan_prev, 4);
 	if (!err)
 		err = tx_save(x, &inode->flags, 4);
 	return err;

@@ -347,17 +347,6 @@ void buf_touch_end(struct exec *x, struct frame *f)
 	atomic_store_release(&x->slot->touching, 0);
 }
 
-int buf_save(struct exec *x, struct frame *f, u32 off, u32 len, void **out)
-{
-	u8 *p = (u8 *)frame_data(x, f) + off;
-	int err = buf_edit(x, f);
-
-	if (!err)
-		err = tx_save(x, p, len);
-	*out = p;
-	return err;
-}
-
 void buf_edits_end(struct exec *x)
 {
 	struct exec_slot *slot = x->slot;

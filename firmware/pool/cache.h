@@ -34,6 +34,8 @@ static inline void hot_begin(struct exec *x, struct hot *hot, u32 *lock, enum lo
 	if (lock)
 		lock_mini(x, lock, rank);
 	hot->lock = lock;
+	if (!POOL_ROBUST)
+		return;
 	hot->mark = x->slot->head;
 	hot->mini = x->mini;
 	x->mini = hot->mark + 1;
@@ -47,7 +49,15 @@ static inline void hot_save(struct exec *x, const void *p, u32 len)
 	(void)p;
 	(void)len;
 #else
-	if (undo_save(x, p, len, POOL_UNDO_SIZE) != 0)
+	int err;
+
+	if (!POOL_ROBUST)
+		return;
+	if (__builtin_constant_p(len) && len % 4 == 0 && len <= TX_FEW)
+		err = undo_save_here(x, p, len, POOL_UNDO_SIZE);
+	else
+		err = undo_save(x, p, len, POOL_UNDO_SIZE);
+	if (err)
 		plat_panic(x->plat, "the undo log's reserve is too small", __FILE__, __LINE__);
 #endif
 }
@@ -58,10 +68,12 @@ static inline void hot_end(struct exec *x, struct hot *hot)
 	(void)x;
 	(void)hot;
 #else
-	exec_step(x);
-	atomic_store_release(&x->slot->head, hot->mark);
-	x->mini = hot->mini;
-	exec_step(x);
+	if (POOL_ROBUST) {
+		exec_step(x);
+		atomic_store_release(&x->slot->head, hot->mark);
+		x->mini = hot->mini;
+		exec_step(x);
+	}
 	if (hot->lock)
 		lock_drop(x, hot->lock);
 #endif

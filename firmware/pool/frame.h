@@ -171,12 +171,12 @@ static inline void buf_put(struct exec *x, struct frame *f)
 /* Declares that the open tx, which has joined a transaction (tx_begin_change), edits the buffer:
  * dirty, and part of that transaction. Idempotent. -ERETRY: the transaction is full (journal.h). */
 int warn_unused buf_edit(struct exec *x, struct frame *f);
-/* buf_edit + tx_save of bytes [off, off+len); *out points at them, to be changed. */
-int warn_unused buf_save(struct exec *x, struct frame *f, u32 off, u32 len, void **out);
 /* One more inode of an itable buffer to be sealed; the buffer is edited by this tx. */
 static inline void buf_csum_add(struct frame *f, u32 index)
 {
-	atomic_or(&f->csum, 0x10000u << index);
+	/* who seals it clears the bit, and is not at it while this tx has it edited */
+	if (!(atomic_load(&f->csum) & 0x10000u << index))
+		atomic_or(&f->csum, 0x10000u << index);
 }
 /* Drops buffers of freed blocks without writing them (called when the blocks are really freed). */
 void buf_forget(struct exec *x, blkno_t block, u32 count);

@@ -97,7 +97,7 @@ static inline u32 lock_entry(ref_t ref, enum lock_mode mode, u32 mini)
  */
 static inline void lock_intend(struct exec *x, ref_t ref)
 {
-	if (POOL_SHARED) {
+	if (POOL_SHARED && POOL_ROBUST) {
 		atomic_store(&x->slot->intent, ref);
 		exec_step(x);
 	}
@@ -118,7 +118,7 @@ static inline void lock_note(struct exec *x, ref_t entry, enum lock_rank rank)
 	exec_step(x);
 	atomic_store_release(&slot->nheld, n + 1);
 	exec_step(x);
-	if (POOL_SHARED)
+	if (POOL_SHARED && POOL_ROBUST)
 		atomic_store_release(&slot->intent, 0);
 }
 

@@ -97,6 +97,14 @@ struct inflight {
 	u64 a;
 };
 
+/* Whether changes can be taken back and the locks of the dead be told: everywhere but in the
+ * variant by which tests/bench/native measures what that costs. */
+#ifdef MPDISK_BENCH_PLAIN
+#define POOL_ROBUST 0
+#else
+#define POOL_ROBUST 1
+#endif
+
 /* What the others see of an executor. [owner: the executor; recovery after its death] */
 struct exec_slot {
 	u32 state; /* enum exec_state | host << EXEC_HOST_SHIFT; 0: free */

@@ -39,18 +39,6 @@ static inline bool undo_has(const struct exec *x, const u32 *top, u32 head, ref_
 	return offset <= top[-1] && len <= top[-1] - offset;
 }
 
-/* The old bytes lie in the log: the record counts from here on. */
-static inline void undo_close(struct exec *x, u32 *tail, u32 head, ref_t ref, u32 len)
-{
-	tail[0] = ref;
-	tail[1] = len;
-	exec_step(x);
-	/* The record is whole before it counts, and counts before the caller changes a byte. */
-	atomic_store_release(&x->slot->head, head + UNDO_RECORD(len));
-	atomic_fence();
-	exec_step(x);
-}
-
 static __attribute__((noinline)) int undo_save_bytes(struct exec *x, const void *p, u32 len)
 {
 	u32 head = x->slot->head;

@@ -36,6 +36,11 @@ static inline void tx_begin_change(struct exec *x)
 	journal_join(x);
 }
 
+/* Bytes of the log that a record of len old bytes takes: they, and two words. */
+#define UNDO_RECORD(len) ((((len) + 3u) & ~3u) + 8u)
+/* Room at the end of the log that only hot_save() uses (cache.h). */
+#define UNDO_RESERVE 1024u
+
 /* Puts the old bytes of [p, p+len) (in the pool) into the undo log. -ENOSPC when the log is full:
  * the caller aborts. The operations are written so that a log of POOL_UNDO_SIZE is enough (long
  * ones use tx_restart). */
@@ -47,10 +52,48 @@ int warn_unused tx_save_range(struct exec *x, const void *p, u32 len);
 int warn_unused tx_save_few(struct exec *x, const void *p, u32 len);
 int warn_unused tx_save_word(struct exec *x, const void *p);
 
-#define TX_FEW 32u /* bytes */
+#define TX_FEW 40u /* bytes */
+
+/* The old bytes lie in the log, and `tail` behind them: the record counts from here on. */
+static inline void undo_close(struct exec *x, u32 *tail, u32 head, ref_t ref, u32 len)
+{
+	tail[0] = ref;
+	tail[1] = len;
+	exec_step(x);
+	/* The record is whole before it counts, and counts before the caller changes a byte. */
+	atomic_store_release(&x->slot->head, head + UNDO_RECORD(len));
+	atomic_fence();
+	exec_step(x);
+}
+
+/* tx_save_few() and tx_save_word() with a length that the compiler knows, and an end of the log. */
+static inline int undo_save_here(struct exec *x, const void *p, u32 len, u32 limit)
+{
+	struct exec_slot *slot = x->slot;
+	u32 head = slot->head;
+	u32 *to = &slot->undo[head / 4];
+
+#ifdef MPDISK_DEBUG
+	plat_debug_save(x->plat, x->id, exec_ref(x, p), len);
+#endif
+	if (head + UNDO_RECORD(len) > limit)
+		return -MP_ENOSPC;
+	if (len == 4)
+		*to = atomic_load(p); /* others may change it, as far as that goes */
+	else
+		__builtin_memcpy(to, p, len);
+	undo_close(x, to + len / 4, head, exec_ref(x, p), len);
+	return 0;
+}
 
 static inline int tx_save(struct exec *x, const void *p, u32 len)
 {
+	if (!POOL_ROBUST)
+		return 0;
+	/* a call would cost as much as the record; on the soft core, a line of code more than both
+	 */
+	if (POOL_SHARED && __builtin_constant_p(len) && len % 4 == 0 && len <= TX_FEW)
+		return undo_save_here(x, p, len, POOL_UNDO_SIZE - UNDO_RESERVE);
 	if (__builtin_constant_p(len) && len == 4)
 		return tx_save_word(x, p);
 	if (__builtin_constant_p(len) && len % 4 == 0 && len <= TX_FEW)
@@ -69,6 +112,16 @@ static inline void tx_fresh(struct exec *x, const void *p, u32 len)
 	(void)p;
 	(void)len;
 #endif
+}
+
+/* buf_edit() + tx_save() of bytes [off, off+len); *out points at them, to be changed. */
+static inline int warn_unused buf_save(struct exec *x, struct frame *f, u32 off, u32 len,
+				       void **out)
+{
+	int err = buf_edit(x, f);
+
+	*out = (u8 *)frame_data(x, f) + off;
+	return err ? err : tx_save(x, *out, len);
 }
 
 void tx_commit(struct exec *x);

@@ -6,19 +6,17 @@
 #include <string.h>
 
 #include "platform/atomic.h"
-#include "pool/exec.h"
-
-/* Bytes of the log that a record of len old bytes takes: they, and two words. */
-#define UNDO_RECORD(len) ((((len) + 3u) & ~3u) + 8u)
-
-/* Room at the end of the log that only hot_save() uses (hot.h). */
-#define UNDO_RESERVE 1024u
+#include "pool/tx.h"
 
 /* A single word may be one that others change without a lock, as far as that goes. */
 static inline void undo_copy_words(u32 *to, const u32 *from, u32 words)
 {
 	if (words == 1) {
 		*to = atomic_load(from);
+		return;
+	}
+	if (POOL_SHARED) {
+		memcpy(to, from, words * 4);
 		return;
 	}
 	for (; words >= 4; words -= 4, to += 4, from += 4) {
