@@ -23,10 +23,6 @@ int mount_helper(int argc, char **argv);
 /* "mpdisk: MESSAGE" and how to get help, to stderr; returns EXIT_USAGE. */
 int usage_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* Where the daemon of the mount with this device number (of mountinfo) answers `mpdisk status`: an
- * abstract Unix socket. */
-#define STATUS_SOCKET_FORMAT "mpdisk/%u:%u"
-
 /* mpdisk status --pool. 0 or a negative errno, after saying what is wrong. */
 int show_pool(const char *path) __attribute__((warn_unused_result));
 

@@ -15,7 +15,7 @@ static const char help[] =
 	"       mpdisk vhost-fs [--pool FILE] --image IMAGE --socket PATH --tag NAME [...]\n"
 	"       mpdisk status --port LINK\n"
 	"       mpdisk status --pool FILE\n"
-	"       mpdisk status DIR\n"
+	"       mpdisk status DIR | SOCKET\n"
 	"       mpdisk --help | --version\n"
 	"\n"
 	"mount    mount the disk behind LINK, or IMAGE, on DIR; unmount with umount or fusermount3 "
@@ -31,8 +31,9 @@ static const char help[] =
 	"  --socket PATH  where the guest connects (vhost-user); one guest at a time\n"
 	"  --tag NAME     the guest mounts it: mount -t virtiofs NAME DIR\n"
 	"  -q N           request queues, 1 to 16 (1)\n"
+	"  --in-band      kicks and calls are messages: for UML in virtual time\n"
 	"  -o OPTIONS     ro, attach_timeout, pool, pool_size, threads, as above\n"
-	"status   show the state of a port that is not in use, of a pool, or of a mount\n"
+	"status   show the state of a port that is not in use, of a pool, of a mount or a guest\n"
 	"\n"
 	"LINK is sim:PATH, the socket of a port of mpdisk-sim.\n";
 

@@ -78,6 +78,7 @@ static void on_ready(void *user, int error)
 {
 	struct mounted *mounted = user;
 	unsigned int major, minor;
+	char name[STATUS_NAME];
 
 	if (error) {
 		if (error != -ECONNABORTED)
@@ -85,9 +86,11 @@ static void on_ready(void *user, int error)
 			       error_text(error));
 		return;
 	}
-	if (find_mount(mounted->dir, &major, &minor) == 0 &&
-	    status_socket_open(describe, mounted, major, minor, &mounted->status))
-		report(LOG_WARNING, "mpdisk status will not know about %s", mounted->dir);
+	if (find_mount(mounted->dir, &major, &minor) == 0) {
+		status_name_of_mount(name, major, minor);
+		if (status_socket_open(describe, mounted, name, &mounted->status))
+			report(LOG_WARNING, "mpdisk status will not know about %s", mounted->dir);
+	}
 	background_tell(&mounted->ready_fd, 0);
 	report(LOG_INFO, "%s is mounted on %s", mounted->source, mounted->dir);
 }

@@ -1,19 +1,18 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* mpdisk status: what a port, or the daemon of a mount, says about itself. */
+/* mpdisk status: what a port, or the daemon of a mount or a guest's device, says of itself. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <syslog.h>
 #include <unistd.h>
 
 #include "../fuse/port_client.h"
 #include "cli.h"
 #include "report.h"
+#include "status_socket.h"
 
 /* mountinfo writes space, tab, newline and backslash as \ooo. */
 static void unescape(char *text)
@@ -88,41 +87,39 @@ out:
 	return err;
 }
 
-static int show_mount(const char *dir)
+/* What the daemon of a mount, or of a guest's device, says. */
+static int show_daemon(const char *path)
 {
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	char text[2048], name[4096];
+	char text[2048], full[4096], name[STATUS_NAME];
 	unsigned int major, minor;
 	ssize_t n;
-	int fd, err, len;
+	int fd = -1, err;
 
-	err = absolute_name(dir, name, sizeof(name));
-	if (!err)
-		err = find_mount(name, &major, &minor);
-	if (err == -ENOENT) {
-		report(LOG_ERR, "%s: no mpdisk is mounted here", dir);
-		return err;
+	if (status_name_of_socket(name, path) != 0) {
+		err = absolute_name(path, full, sizeof(full));
+		if (!err)
+			err = find_mount(full, &major, &minor);
+		if (err == -ENOENT) {
+			report(LOG_ERR, "%s: no mpdisk is mounted here", path);
+			return err;
+		}
+		if (!err)
+			status_name_of_mount(name, major, minor);
+	} else {
+		err = 0;
 	}
-	if (err)
-		goto out;
-	len = snprintf(address.sun_path + 1, sizeof(address.sun_path) - 1, STATUS_SOCKET_FORMAT,
-		       major, minor);
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd < 0 ||
-	    connect(fd, (struct sockaddr *)&address,
-		    (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)len)) < 0) {
-		err = -errno;
-		if (fd >= 0)
-			close(fd);
-		goto out;
+	if (!err) {
+		fd = status_socket_connect(name);
+		err = fd < 0 ? fd : 0;
+	}
+	if (err) {
+		report(LOG_ERR, "%s: %s", path, error_text(err));
+		return err;
 	}
 	while ((n = read(fd, text, sizeof(text))) > 0)
 		fwrite(text, 1, (size_t)n, stdout);
 	close(fd);
-out:
-	if (err)
-		report(LOG_ERR, "%s: %s", dir, error_text(err));
-	return err;
+	return 0;
 }
 
 static int show_port(const char *name)
@@ -186,7 +183,8 @@ int cmd_status(int argc, char **argv)
 			return usage_error("status: unknown option '%s'", argv[optind - 1]);
 	}
 	if (argc - optind + !!link + !!pool != 1)
-		return usage_error("status: --port LINK, --pool FILE or one DIR is expected");
-	err = link ? show_port(link) : pool ? show_pool(pool) : show_mount(argv[optind]);
+		return usage_error(
+			"status: --port LINK, --pool FILE, or one DIR or SOCKET is expected");
+	err = link ? show_port(link) : pool ? show_pool(pool) : show_daemon(argv[optind]);
 	return err ? EXIT_FAILURE : EXIT_SUCCESS;
 }

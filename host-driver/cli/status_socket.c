@@ -6,15 +6,15 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
-
-#include "cli.h"
 
 #define BIND_TRIES 100
 #define BIND_WAIT_US 20000
@@ -60,13 +60,50 @@ static void *status_main(void *arg)
 	}
 }
 
-/* A mount that has just ended had the same device number: its daemon may still be closing. */
-static int bind_socket(int fd, unsigned int major, unsigned int minor)
+void status_name_of_mount(char *name, unsigned int major, unsigned int minor)
 {
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	int n = snprintf(address.sun_path + 1, sizeof(address.sun_path) - 1, STATUS_SOCKET_FORMAT,
-			 major, minor);
-	socklen_t len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)n);
+	snprintf(name, STATUS_NAME, "mpdisk/%u:%u", major, minor);
+}
+
+int status_name_of_socket(char *name, const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st) < 0)
+		return -errno;
+	if (!S_ISSOCK(st.st_mode))
+		return -ENOTSOCK;
+	snprintf(name, STATUS_NAME, "mpdisk/socket/%lx:%lx", (unsigned long)st.st_dev,
+		 (unsigned long)st.st_ino);
+	return 0;
+}
+
+static socklen_t fill_address(struct sockaddr_un *address, const char *name)
+{
+	*address = (struct sockaddr_un){.sun_family = AF_UNIX};
+	strcpy(address->sun_path + 1, name);
+	return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + strlen(name));
+}
+
+int status_socket_connect(const char *name)
+{
+	struct sockaddr_un address;
+	const socklen_t len = fill_address(&address, name);
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), err;
+
+	if (fd >= 0 && connect(fd, (struct sockaddr *)&address, len) == 0)
+		return fd;
+	err = -errno;
+	if (fd >= 0)
+		close(fd);
+	return err;
+}
+
+/* A mount that has just ended had the same device number: its daemon may still be closing. */
+static int bind_socket(int fd, const char *name)
+{
+	struct sockaddr_un address;
+	const socklen_t len = fill_address(&address, name);
 	int tries = BIND_TRIES;
 
 	while (bind(fd, (struct sockaddr *)&address, len) < 0) {
@@ -77,7 +114,7 @@ static int bind_socket(int fd, unsigned int major, unsigned int minor)
 	return listen(fd, 4) < 0 ? -errno : 0;
 }
 
-int status_socket_open(status_describe describe, void *user, unsigned int major, unsigned int minor,
+int status_socket_open(status_describe describe, void *user, const char *name,
 		       struct status_socket **out)
 {
 	struct status_socket *status = calloc(1, sizeof(*status));
@@ -89,8 +126,7 @@ int status_socket_open(status_describe describe, void *user, unsigned int major,
 	status->user = user;
 	status->stop_fd = eventfd(0, EFD_CLOEXEC);
 	status->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	err = status->stop_fd < 0 || status->fd < 0 ? -errno
-						    : bind_socket(status->fd, major, minor);
+	err = status->stop_fd < 0 || status->fd < 0 ? -errno : bind_socket(status->fd, name);
 	if (err)
 		goto out;
 	err = -pthread_create(&status->thread, NULL, status_main, status);

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <getopt.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <syslog.h>
@@ -17,13 +18,17 @@
 #include "cli.h"
 #include "options.h"
 #include "report.h"
+#include "status_socket.h"
 
 struct device {
 	struct mount_options options;
 	const char *socket; /* as it was said */
 	const char *tag;
 	unsigned int queues; /* for requests */
+	bool in_band;
 	int ready_fd;
+	const struct carrier *carrier;
+	void *carried; /* the carrier's state */
 };
 
 static void tell_failure(const struct device *device, int err)
@@ -40,33 +45,67 @@ static void tell_failure(const struct device *device, int err)
 		report(LOG_ERR, "%s: %s", path, error_text(err));
 }
 
+/* For `mpdisk status SOCKET`. */
+static void describe(void *user, char *text, unsigned int size)
+{
+	struct device *device = user;
+	const struct mount_options *o = &device->options;
+	int n;
+
+	if (o->link)
+		n = snprintf(text, size, "link        %s\nsocket      %s\n", o->link,
+			     device->socket);
+	else
+		n = snprintf(text, size, "image       %s\npool        %s\nsocket      %s\n",
+			     o->image, o->pool ? o->pool : "-", device->socket);
+	if (n > 0 && (unsigned int)n < size)
+		device->carrier->describe(device->carried, text + n, size - (unsigned int)n);
+}
+
+/* The socket is there: tells everybody, and serves. */
+static int run(struct device *device, const char *path)
+{
+	struct status_socket *status = NULL;
+	char name[STATUS_NAME];
+	int err;
+
+	err = status_name_of_socket(name, path);
+	if (!err)
+		err = status_socket_open(describe, device, name, &status);
+	if (err)
+		report(LOG_WARNING, "mpdisk status will not know about %s", path);
+	background_tell(&device->ready_fd, 0);
+	err = device->carrier->run(device->carried);
+	if (status)
+		status_socket_close(status);
+	return err;
+}
+
 /* Everything after the fork. `path` is absolute: the process leaves its directory. */
 static int serve(struct device *device, const char *path)
 {
-	const struct carrier *carrier =
-		device->options.link ? &port_vhost_carrier : &pool_vhost_carrier;
 	struct virtio_fs_config space = {.num_request_queues = device->queues};
 	const struct vhost_config vhost = {.socket = path,
 					   .nqueues = 1 + device->queues,
 					   .space = &space,
-					   .space_len = sizeof(space)};
+					   .space_len = sizeof(space),
+					   .in_band = device->in_band};
 	struct carrier_config config = {.options = &device->options, .dir = path, .vhost = &vhost};
-	void *state = NULL;
 	int err, end;
 
+	device->carrier = device->options.link ? &port_vhost_carrier : &pool_vhost_carrier;
 	memcpy(space.tag, device->tag, strlen(device->tag));
 	config.stop_fd = background_signals();
-	err = config.stop_fd < 0 ? config.stop_fd : carrier->attach(&config, &state);
+	err = config.stop_fd < 0 ? config.stop_fd
+				 : device->carrier->attach(&config, &device->carried);
 	if (!err) {
-		err = carrier->start(&config, state);
+		err = device->carrier->start(&config, device->carried);
 		if (err)
 			tell_failure(device, err);
 	}
-	if (!err) {
-		background_tell(&device->ready_fd, 0);
-		err = carrier->run(state);
-	}
-	end = carrier->detach(state);
+	if (!err)
+		err = run(device, path);
+	end = device->carrier->detach(device->carried);
 	background_tell(&device->ready_fd, 1);
 	return err ? err : end;
 }
@@ -130,11 +169,17 @@ static unsigned int parse_queues(const char *text)
 int cmd_vhost_fs(int argc, char **argv)
 {
 	static const struct option longs[] = {
-		{"port", required_argument, NULL, 'p'},    {"pool", required_argument, NULL, 'P'},
-		{"image", required_argument, NULL, 'i'},   {"socket", required_argument, NULL, 's'},
-		{"tag", required_argument, NULL, 't'},     {"queues", required_argument, NULL, 'q'},
-		{"options", required_argument, NULL, 'o'}, {"foreground", no_argument, NULL, 'f'},
-		{"debug", no_argument, NULL, 'd'},         {NULL, 0, NULL, 0},
+		{"port", required_argument, NULL, 'p'},
+		{"pool", required_argument, NULL, 'P'},
+		{"image", required_argument, NULL, 'i'},
+		{"socket", required_argument, NULL, 's'},
+		{"tag", required_argument, NULL, 't'},
+		{"queues", required_argument, NULL, 'q'},
+		{"in-band", no_argument, NULL, 'b'},
+		{"options", required_argument, NULL, 'o'},
+		{"foreground", no_argument, NULL, 'f'},
+		{"debug", no_argument, NULL, 'd'},
+		{NULL, 0, NULL, 0},
 	};
 	struct device device = {.options = MOUNT_OPTIONS_DEFAULT, .queues = 1, .ready_fd = -1};
 	struct mount_options *options = &device.options;
@@ -162,6 +207,9 @@ int cmd_vhost_fs(int argc, char **argv)
 			break;
 		case 'q':
 			device.queues = parse_queues(optarg);
+			break;
+		case 'b':
+			device.in_band = true;
 			break;
 		case 'o':
 			if (options_parse(options, optarg))

@@ -150,31 +150,24 @@ static void fail_call(struct fuse_call *c, int err)
 	c->reply_len = 0;
 }
 
-static void put_reply(struct thread *t)
-{
-	struct fuse_call *c = &t->call;
-	bool whole;
-	u32 i;
-
-	if (c->out_len + c->reply_len > vhost_room(&t->request))
-		fail_call(c, -EIO); /* there was less room than it asked for */
-	whole = !c->out_len || vhost_put(&t->request, c->out, c->out_len);
-	for (i = 0; whole && c->reply_len && i < c->nreply; i++)
-		whole = vhost_put(&t->request,
-				  (u8 *)frame_data(&t->x, frame_of(&t->x, c->reply[i].frame)) +
-					  c->reply[i].offset,
-				  c->reply[i].len);
-	vhost_push(&t->request);
-}
-
 static void answer(struct thread *t)
 {
 	struct fuse_call *c = &t->call;
+	struct iovec iov[FS_IO_SEGS + 1];
+	const u32 nreply = c->reply_len ? c->nreply : 0;
 	u32 i;
 
-	if (vhost_enter(&t->request)) {
-		put_reply(t);
-		vhost_leave(&t->request);
+	iov[0] = (struct iovec){c->out, c->out_len};
+	for (i = 0; i < nreply; i++)
+		iov[i + 1] =
+			(struct iovec){(u8 *)frame_data(&t->x, frame_of(&t->x, c->reply[i].frame)) +
+					       c->reply[i].offset,
+				       c->reply[i].len};
+	if (!vhost_answer(&t->request, iov, c->out_len ? (int)nreply + 1 : 0)) {
+		fail_call(c, -EIO); /* there is less room than it asked for */
+		iov[0].iov_len = c->out_len;
+		if (!vhost_answer(&t->request, iov, 1) && !vhost_answer(&t->request, NULL, 0))
+			vhost_broken(&t->request, "a request cannot be answered");
 	}
 	for (i = 0; i < c->nreply; i++)
 		frame_unpin(&t->x, frame_of(&t->x, c->reply[i].frame));
@@ -256,13 +249,11 @@ static bool serve_lock(struct thread *t)
 
 static void answer_lock(struct parked *parked, int error)
 {
-	const struct fuse_out_header out = {sizeof(out), error, parked->key};
+	struct fuse_out_header out = {sizeof(out), error, parked->key};
+	const struct iovec iov = {&out, sizeof(out)};
 
-	if (vhost_enter(parked->request)) {
-		if (vhost_put(parked->request, &out, sizeof(out)))
-			vhost_push(parked->request);
-		vhost_leave(parked->request);
-	}
+	if (!vhost_answer(parked->request, &iov, 1) && !vhost_answer(parked->request, NULL, 0))
+		vhost_broken(parked->request, "a request cannot be answered");
 	parked_free(parked);
 }
 
@@ -309,6 +300,26 @@ static void locks_stop(struct fs_pool *fs)
 	pthread_join(fs->locks, NULL);
 }
 
+/* Gives back all that the guest held. Nobody serves a request of it meanwhile. */
+static void drop_guest(struct fs_pool *fs, struct exec *x)
+{
+	struct session *session = mpdisk_session(fs->config.disk);
+	struct parked *parked;
+	int error;
+	u64 key;
+
+	pthread_mutex_lock(&fs->parked_lock);
+	session_drop(x, session);
+	session->max_waiting = WAITING_MAX;
+	while ((parked = fs->parked)) {
+		fs->parked = parked->next;
+		parked_free(parked);
+	}
+	while (fs_lock_done(x->pool, session->host, &key, &error))
+		; /* told to nobody: the next guest may use the same keys */
+	pthread_mutex_unlock(&fs->parked_lock);
+}
+
 /* ---- threads */
 static _Thread_local struct thread *self;
 
@@ -323,7 +334,7 @@ static void about_to_wait(void)
 
 static void look_for_more(struct thread *t)
 {
-	if (!vhost_has_more(&t->request)) {
+	if (!t->request.more) {
 		t->crowded = 0;
 	} else if (++t->crowded == MORE_IN_A_ROW) {
 		t->crowded = 0;
@@ -361,6 +372,10 @@ static void serve(struct thread *t)
 		if (*why)
 			vhost_broken(&t->request, why);
 		return;
+	}
+	if (c->in->opcode == FUSE_INIT) { /* the guest may have started anew and said nothing */
+		vhost_alone(&t->request);
+		drop_guest(t->fs, &t->x);
 	}
 	if (t->nframes < frames_for(c->in->len))
 		fail_call(c, -ENOMEM);
@@ -407,21 +422,8 @@ static void *thread_main(void *arg)
 static void on_gone(void *user)
 {
 	struct fs_pool *fs = user;
-	struct session *session = mpdisk_session(fs->config.disk);
-	struct parked *parked;
-	int error;
-	u64 key;
 
-	pthread_mutex_lock(&fs->parked_lock);
-	session_drop(&fs->threads[0]->x, session);
-	session->max_waiting = WAITING_MAX;
-	while ((parked = fs->parked)) {
-		fs->parked = parked->next;
-		parked_free(parked);
-	}
-	while (fs_lock_done(mpdisk_pool(fs->config.disk), session->host, &key, &error))
-		; /* told to nobody: the next guest may use the same keys */
-	pthread_mutex_unlock(&fs->parked_lock);
+	drop_guest(fs, &fs->threads[0]->x);
 }
 
 static int thread_open(struct fs_pool *fs, struct thread **out)

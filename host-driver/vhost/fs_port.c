@@ -37,34 +37,17 @@ struct fs_port {
 };
 
 /* ---- replies */
-static void put_reply(struct vhost_request *request, const struct iovec *iov, int niov)
-{
-	struct fuse_out_header header = {.len = sizeof(header), .error = -EIO};
-	const struct iovec failure = {&header, sizeof(header)};
-	size_t len = 0;
-	int i;
-
-	for (i = 0; i < niov; i++)
-		len += iov[i].iov_len;
-	if (len > vhost_room(request)) { /* there was less room than it asked for */
-		header.unique = ((const struct fuse_out_header *)iov[0].iov_base)->unique;
-		iov = &failure;
-		niov = 1;
-	}
-	for (i = 0; i < niov; i++)
-		if (!vhost_put(request, iov[i].iov_base, (uint32_t)iov[i].iov_len))
-			break;
-	vhost_push(request);
-}
-
 static void on_reply(void *user, void *origin, uint32_t opcode, const struct iovec *iov, int niov)
 {
 	struct vhost_request *request = origin;
+	struct fuse_out_header header = {.len = sizeof(header), .error = -EIO};
+	const struct iovec failure = {&header, sizeof(header)};
 
 	(void)user;
-	if (vhost_enter(request)) {
-		put_reply(request, iov, niov);
-		vhost_leave(request);
+	if (!vhost_answer(request, iov, niov)) { /* there is less room than it asked for */
+		header.unique = ((const struct fuse_out_header *)iov[0].iov_base)->unique;
+		if (!vhost_answer(request, &failure, 1) && !vhost_answer(request, NULL, 0))
+			vhost_broken(request, "a request cannot be answered");
 	}
 	if (opcode != FUSE_SETLKW) /* which may take for ever */
 		vhost_done(request);

@@ -118,6 +118,11 @@ static int reply_number(struct vhost *vhost, uint64_t number)
 }
 
 /* ---- queues */
+static bool is_in_band(const struct vhost *vhost)
+{
+	return vhost->protocol_features >> VHOST_PROTOCOL_F_INBAND_NOTIFICATIONS & 1;
+}
+
 void replace_fd(int *fd, int with)
 {
 	if (*fd >= 0)
@@ -139,6 +144,7 @@ void queue_forget(struct vhost *vhost, struct queue *queue)
 	replace_fd(&queue->err, -1);
 	memset(&queue->ring, 0, sizeof(queue->ring));
 	queue->has_addr = queue->enabled = queue->started = queue->running = false;
+	queue_drop_held(queue);
 	queue->life++;
 }
 
@@ -182,6 +188,7 @@ static void queue_update(struct vhost *vhost, struct queue *queue)
 	queue->ring.event_idx = vhost->features >> VIRTIO_RING_F_EVENT_IDX & 1;
 	queue->ring.next_used = __atomic_load_n(&queue->ring.used->idx, __ATOMIC_RELAXED);
 	queue->ring.told_used = queue->ring.next_used;
+	queue_give_held(queue);
 	vhost_wake(vhost); /* it may have been kicked before */
 }
 
@@ -273,7 +280,7 @@ static void queue_stop(struct vhost *vhost, struct queue *queue)
 {
 	queue->stopping = true;
 	pthread_rwlock_unlock(&vhost->config); /* who is at a request needs it to end */
-	queue_await(vhost, queue, STOP_MS);
+	queue_await(vhost, queue, false, STOP_MS);
 	pthread_rwlock_wrlock(&vhost->config);
 	queue->stopping = false;
 	queue->running = false;
@@ -302,6 +309,30 @@ static int set_enable(struct vhost *vhost, const struct vhost_vring_state *state
 	queue->enabled = state->num;
 	if (!queue->enabled)
 		queue_stop(vhost, queue);
+	else if (is_in_band(vhost))
+		queue->started = true; /* there need not be a SET_VRING_KICK */
+	return 0;
+}
+
+static uint64_t protocol_features(const struct vhost *vhost)
+{
+	const uint64_t in_band = 1ull << VHOST_PROTOCOL_F_INBAND_NOTIFICATIONS;
+
+	return VHOST_PROTOCOL_FEATURES | (vhost->config_in.in_band ? in_band : 0);
+}
+
+/* A kick: it is acknowledged when what it was for is served, so that to a guest in virtual time
+ * nothing happens at some other moment. */
+static int kick(struct vhost *vhost, const struct vhost_vring_state *state)
+{
+	struct queue *queue = queue_of(vhost, state->index);
+
+	if (!queue || !is_in_band(vhost))
+		return -EINVAL;
+	pthread_rwlock_unlock(&vhost->config);
+	vhost_wake(vhost);
+	queue_await(vhost, queue, true, -1);
+	pthread_rwlock_wrlock(&vhost->config);
 	return 0;
 }
 
@@ -324,9 +355,9 @@ static int set_fd(struct vhost *vhost, uint64_t number)
 			return -errno;
 	}
 	if (r->header.request == VHOST_SET_VRING_KICK) {
-		if (!has_fd)
+		if (!has_fd && !is_in_band(vhost))
 			return -EOPNOTSUPP; /* there is nobody to poll for it all the time */
-		if (epoll_ctl(vhost->epoll, EPOLL_CTL_ADD, fd, &event) < 0)
+		if (has_fd && epoll_ctl(vhost->epoll, EPOLL_CTL_ADD, fd, &event) < 0)
 			return -errno;
 		set_kick(vhost, queue, fd);
 		queue->started = true;
@@ -397,7 +428,7 @@ static int set(struct vhost *vhost)
 	case VHOST_SET_FEATURES:
 		return set_features(vhost, p->number);
 	case VHOST_SET_PROTOCOL_FEATURES:
-		if (p->number & ~VHOST_PROTOCOL_FEATURES)
+		if (p->number & ~protocol_features(vhost))
 			return -EINVAL;
 		vhost->protocol_features = p->number;
 		return 0;
@@ -409,6 +440,8 @@ static int set(struct vhost *vhost)
 		return set_base(vhost, &p->state);
 	case VHOST_SET_VRING_ENABLE:
 		return set_enable(vhost, &p->state);
+	case VHOST_VRING_KICK:
+		return kick(vhost, &p->state);
 	default:
 		return -EOPNOTSUPP;
 	}
@@ -423,7 +456,7 @@ static int get(struct vhost *vhost)
 	case VHOST_GET_FEATURES:
 		return reply_number(vhost, VHOST_FEATURES);
 	case VHOST_GET_PROTOCOL_FEATURES:
-		return reply_number(vhost, VHOST_PROTOCOL_FEATURES);
+		return reply_number(vhost, protocol_features(vhost));
 	case VHOST_GET_QUEUE_NUM:
 		return reply_number(vhost, vhost->config_in.nqueues);
 	case VHOST_GET_VRING_BASE:
@@ -449,6 +482,7 @@ static uint32_t least_size(uint32_t request)
 	case VHOST_SET_VRING_BASE:
 	case VHOST_GET_VRING_BASE:
 	case VHOST_SET_VRING_ENABLE:
+	case VHOST_VRING_KICK:
 		return sizeof(struct vhost_vring_state);
 	case VHOST_SET_VRING_ADDR:
 		return sizeof(struct vhost_vring_addr);

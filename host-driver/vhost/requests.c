@@ -9,7 +9,11 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
+
+#define LOOK_NS 1000000 /* while somebody waits for a queue to be empty */
 
 bool vhost_wait(struct vhost *vhost)
 {
@@ -37,33 +41,64 @@ void vhost_fail(struct vhost *vhost, const char *why)
 		return; /* it is seen when the connection ends otherwise */
 }
 
-/* [config for reading] */
-static int pop(struct vhost *vhost, unsigned int i, struct vhost_request *request)
+/* ---- counting: first it is counted, then looked whether it may be; who bars does it the other way
+ * round */
+static void count(struct vhost *vhost, struct queue *queue)
 {
-	struct queue *queue = &vhost->queues[i];
-	const char *why;
-	int got = 0;
+	atomic_fetch_add(&vhost->active, 1);
+	atomic_fetch_add(&queue->active, 1);
+}
 
-	if (!queue->running || queue->stopping)
-		return 0;
+static void uncount(struct vhost *vhost, struct queue *queue)
+{
+	atomic_fetch_sub(&queue->active, 1);
+	atomic_fetch_sub(&vhost->active, 1);
+	if (!atomic_load(&vhost->awaiting))
+		return;
+	pthread_mutex_lock(&vhost->count_lock);
+	pthread_cond_broadcast(&vhost->idle);
+	pthread_mutex_unlock(&vhost->count_lock);
+}
+
+/* ---- taking */
+static int take(struct vhost *vhost, struct queue *queue, struct vhost_request *request)
+{
+	const char *why;
+	int got;
+
 	pthread_mutex_lock(&queue->lock);
 	ring_quiet(&queue->ring);
 	got = ring_pop(&queue->ring, &vhost->memory, &request->chain, &why);
 	if (!got && ring_arm(&queue->ring))
 		got = ring_pop(&queue->ring, &vhost->memory, &request->chain, &why);
+	request->more = got > 0 && ring_has_more(&queue->ring);
 	pthread_mutex_unlock(&queue->lock);
-	if (got > 0) {
-		request->vhost = vhost;
-		request->queue = i;
-		request->life = queue->life;
-		request->got = request->written = 0;
-		request->at = request->at_offset = 0;
-		pthread_mutex_lock(&vhost->count_lock);
-		queue->active++;
-		pthread_mutex_unlock(&vhost->count_lock);
-	} else if (got < 0) {
+	if (got < 0)
 		vhost_fail(vhost, why);
+	return got;
+}
+
+/* [config for reading] */
+static int pop(struct vhost *vhost, unsigned int i, struct vhost_request *request)
+{
+	struct queue *queue = &vhost->queues[i];
+	int got = 0;
+
+	if (!queue->running || queue->stopping)
+		return 0;
+	count(vhost, queue);
+	if (!atomic_load(&vhost->barred))
+		got = take(vhost, queue, request);
+	if (got <= 0) {
+		uncount(vhost, queue);
+		return got;
 	}
+	request->vhost = vhost;
+	request->queue = i;
+	request->life = queue->life;
+	request->alone = false;
+	request->got = 0;
+	request->at = request->at_offset = 0;
 	return got;
 }
 
@@ -81,29 +116,33 @@ int vhost_pop(struct vhost *vhost, struct vhost_request *request)
 	return got > 0;
 }
 
-bool vhost_has_more(const struct vhost_request *request)
-{
-	struct vhost *vhost = request->vhost;
-	struct queue *queue = &vhost->queues[request->queue];
-	bool more = false;
-
-	pthread_rwlock_rdlock(&vhost->config);
-	pthread_mutex_lock(&queue->lock);
-	if (queue->running && !queue->stopping)
-		more = ring_has_more(&queue->ring);
-	pthread_mutex_unlock(&queue->lock);
-	pthread_rwlock_unlock(&vhost->config);
-	return more;
-}
-
 void vhost_done(struct vhost_request *request)
 {
 	struct vhost *vhost = request->vhost;
-	struct queue *queue = &vhost->queues[request->queue];
+
+	if (request->alone) {
+		pthread_mutex_lock(&vhost->count_lock);
+		vhost->is_alone = false;
+		vhost->to_be_alone--;
+		atomic_store(&vhost->barred, vhost->to_be_alone > 0);
+		pthread_mutex_unlock(&vhost->count_lock);
+	}
+	uncount(vhost, &vhost->queues[request->queue]);
+}
+
+void vhost_alone(struct vhost_request *request)
+{
+	struct vhost *vhost = request->vhost;
 
 	pthread_mutex_lock(&vhost->count_lock);
-	if (!--queue->active)
-		pthread_cond_broadcast(&vhost->idle);
+	atomic_fetch_add(&vhost->awaiting, 1);
+	vhost->to_be_alone++;
+	atomic_store(&vhost->barred, true);
+	while (vhost->is_alone || atomic_load(&vhost->active) > vhost->to_be_alone)
+		pthread_cond_wait(&vhost->idle, &vhost->count_lock);
+	vhost->is_alone = true;
+	request->alone = true;
+	atomic_fetch_sub(&vhost->awaiting, 1);
 	pthread_mutex_unlock(&vhost->count_lock);
 }
 
@@ -138,9 +177,11 @@ void vhost_leave(struct vhost_request *request)
 }
 
 /* Copies the next len bytes of the segments up to `end` from or to guest memory. */
-static bool copy(struct vhost_request *request, unsigned int end, uint8_t *bytes, uint32_t len,
+static bool copy(struct vhost_request *request, unsigned int end, void *data, uint32_t len,
 		 bool to_guest)
 {
+	uint8_t *bytes = data;
+
 	while (len > 0 && request->at < end) {
 		const struct chain_segment *segment = &request->chain.segment[request->at];
 		const uint32_t left = segment->len - request->at_offset;
@@ -176,47 +217,171 @@ bool vhost_get(struct vhost_request *request, void *to, uint32_t len)
 	return copy(request, request->chain.nread, to, len, false);
 }
 
-uint32_t vhost_room(const struct vhost_request *request)
+/* ---- answers */
+static void call_guest(struct vhost *vhost, unsigned int i)
 {
-	return request->chain.write_len - request->written;
-}
-
-bool vhost_put(struct vhost_request *request, const void *from, uint32_t len)
-{
-	if (len > vhost_room(request))
-		return false;
-	if (request->at < request->chain.nread) { /* what was not read is of no interest */
-		request->at = request->chain.nread;
-		request->at_offset = 0;
-	}
-	request->written += len;
-	return copy(request, request->chain.nread + request->chain.nwrite,
-		    (uint8_t *)(uintptr_t)from, len, true);
-}
-
-static void call_guest(struct queue *queue)
-{
+	const struct queue *queue = &vhost->queues[i];
+	const struct {
+		struct vhost_header header;
+		struct vhost_vring_state state;
+	} message = {{VHOST_BACKEND_VRING_CALL, VHOST_FLAG_VERSION, sizeof(message.state)}, {i, 0}};
 	const uint64_t one = 1;
+	ssize_t n = 0;
 
-	/* It is full when the guest has not looked since: then it is still to be woken by that. */
-	if (queue->call >= 0 && write(queue->call, &one, sizeof(one)) < 0)
-		return;
+	if (vhost->protocol_features >> VHOST_PROTOCOL_F_INBAND_NOTIFICATIONS & 1 &&
+	    vhost->channel >= 0)
+		n = send(vhost->channel, &message, sizeof(message), MSG_DONTWAIT | MSG_NOSIGNAL);
+	else if (queue->call >= 0)
+		n = write(queue->call, &one, sizeof(one));
+	/* Full: the guest has not looked since, and is still to be woken by what is in there. */
+	(void)n;
 }
 
-void vhost_push(struct vhost_request *request)
+/* [config] */
+static void push(struct vhost_request *request, const struct iovec *iov, int niov, uint32_t len)
 {
-	struct queue *queue = &request->vhost->queues[request->queue];
+	struct vhost *vhost = request->vhost;
+	struct queue *queue = &vhost->queues[request->queue];
 	bool call;
+	int i;
 
+	request->at = request->chain.nread; /* what was not read is of no interest */
+	request->at_offset = 0;
+	for (i = 0; i < niov; i++)
+		if (!copy(request, request->chain.nread + request->chain.nwrite, iov[i].iov_base,
+			  (uint32_t)iov[i].iov_len, true))
+			return;
 	pthread_mutex_lock(&queue->lock);
-	ring_push(&queue->ring, request->chain.head, request->written);
+	ring_push(&queue->ring, request->chain.head, len);
 	call = ring_wants_call(&queue->ring);
 	pthread_mutex_unlock(&queue->lock);
 	if (call)
-		call_guest(queue);
+		call_guest(vhost, request->queue);
+}
+
+/* [config] */
+static void hold(const struct vhost_request *request, const struct iovec *iov, int niov,
+		 uint32_t len)
+{
+	struct queue *queue = &request->vhost->queues[request->queue];
+	struct held *held = malloc(sizeof(*held) + len);
+	uint32_t at = 0;
+	int i;
+
+	if (!held)
+		return;
+	held->request = vhost_copy(request);
+	if (!held->request) {
+		free(held);
+		return;
+	}
+	held->len = len;
+	for (i = 0; i < niov; at += (uint32_t)iov[i].iov_len, i++)
+		if (iov[i].iov_len)
+			memcpy(held->bytes + at, iov[i].iov_base, iov[i].iov_len);
+	pthread_mutex_lock(&queue->lock);
+	held->next = queue->held;
+	queue->held = held;
+	pthread_mutex_unlock(&queue->lock);
+}
+
+static struct held *pop_held(struct queue *queue)
+{
+	struct held *held;
+
+	pthread_mutex_lock(&queue->lock);
+	held = queue->held;
+	if (held)
+		queue->held = held->next;
+	pthread_mutex_unlock(&queue->lock);
+	return held;
+}
+
+static void free_held(struct held *held)
+{
+	free(held->request);
+	free(held);
+}
+
+void queue_give_held(struct queue *queue)
+{
+	struct held *held;
+
+	while ((held = pop_held(queue))) {
+		const struct iovec iov = {held->bytes, held->len};
+
+		if (held->request->life == queue->life)
+			push(held->request, &iov, held->len ? 1 : 0, held->len);
+		free_held(held);
+	}
+}
+
+void queue_drop_held(struct queue *queue)
+{
+	struct held *held;
+
+	while ((held = pop_held(queue)))
+		free_held(held);
+}
+
+bool vhost_answer(struct vhost_request *request, const struct iovec *iov, int niov)
+{
+	struct vhost *vhost = request->vhost;
+	const struct queue *queue = &vhost->queues[request->queue];
+	uint64_t len = 0;
+	int i;
+
+	for (i = 0; i < niov; i++)
+		len += iov[i].iov_len;
+	if (len > request->chain.write_len)
+		return false;
+	pthread_rwlock_rdlock(&vhost->config);
+	if (queue->life == request->life && !atomic_load(&vhost->why)) {
+		if (queue->running)
+			push(request, iov, niov, (uint32_t)len);
+		else
+			hold(request, iov, niov, (uint32_t)len);
+	}
+	vhost_leave(request);
+	return true;
 }
 
 void vhost_broken(struct vhost_request *request, const char *why)
 {
 	vhost_fail(request->vhost, why);
+}
+
+/* ---- waiting for what is under way */
+/* Control thread: nobody else changes the configuration. */
+static bool is_busy(struct queue *queue, bool empty)
+{
+	bool more = false;
+
+	if (empty && queue->running) {
+		pthread_mutex_lock(&queue->lock);
+		more = ring_has_more(&queue->ring);
+		pthread_mutex_unlock(&queue->lock);
+	}
+	return more || atomic_load(&queue->active);
+}
+
+void queue_await(struct vhost *vhost, struct queue *queue, bool empty, int timeout_ms)
+{
+	struct timespec until, look;
+	bool late = false;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += timeout_ms / 1000;
+	pthread_mutex_lock(&vhost->count_lock);
+	atomic_fetch_add(&vhost->awaiting, 1);
+	while (!late && is_busy(queue, empty) && !(empty && atomic_load(&vhost->why))) {
+		clock_gettime(CLOCK_MONOTONIC, &look);
+		late = timeout_ms >= 0 && look.tv_sec >= until.tv_sec;
+		look.tv_nsec += LOOK_NS;
+		look.tv_sec += look.tv_nsec / 1000000000;
+		look.tv_nsec %= 1000000000;
+		pthread_cond_timedwait(&vhost->idle, &vhost->count_lock, &look);
+	}
+	atomic_fetch_sub(&vhost->awaiting, 1);
+	pthread_mutex_unlock(&vhost->count_lock);
 }

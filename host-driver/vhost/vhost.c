@@ -18,26 +18,6 @@
 
 #include "../cli/report.h"
 
-/* ---- counting those who are at a request */
-static bool wait_idle(struct vhost *vhost, const struct timespec *until)
-{
-	if (!until)
-		return pthread_cond_wait(&vhost->idle, &vhost->count_lock) == 0;
-	return pthread_cond_timedwait(&vhost->idle, &vhost->count_lock, until) == 0;
-}
-
-void queue_await(struct vhost *vhost, struct queue *queue, int timeout_ms)
-{
-	struct timespec until;
-
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += timeout_ms / 1000;
-	pthread_mutex_lock(&vhost->count_lock);
-	while (queue->active && wait_idle(vhost, timeout_ms < 0 ? NULL : &until))
-		;
-	pthread_mutex_unlock(&vhost->count_lock);
-}
-
 /* ---- the socket */
 /* Nobody listens at a socket that is left over from a process that was killed. */
 static int remove_stale(const struct sockaddr_un *address)
@@ -217,7 +197,7 @@ static void end_guest(struct vhost *vhost)
 	vhost->connection = -1;
 	receive_next(vhost);
 	for (i = 0; i < vhost->config_in.nqueues; i++)
-		queue_await(vhost, &vhost->queues[i], -1);
+		queue_await(vhost, &vhost->queues[i], false, -1);
 	vhost->config_in.gone(vhost->config_in.user);
 	atomic_store(&vhost->why, NULL);
 	atomic_store(&vhost->connected, false);

@@ -12,11 +12,7 @@
  *				vhost_leave(request);
  *			}
  *			... serve ...
- *			if (vhost_enter(request)) {
- *				vhost_put(request, reply, len);
- *				vhost_push(request);
- *				vhost_leave(request);
- *			}
+ *			vhost_answer(request, iov, niov);
  *			vhost_done(request);
  *		}
  *
@@ -28,6 +24,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/uio.h>
 
 #include "queue.h"
 
@@ -38,6 +35,7 @@ struct vhost_config {
 	unsigned int nqueues;
 	const void *space; /* the device's configuration space */
 	unsigned int space_len;
+	bool in_band; /* kicks and calls are messages (for UML in virtual time) */
 	/* The guest is gone, or starts anew, and nobody serves a request of it: what it held is to
 	 * be given back. Called by vhost_run's thread. */
 	void (*gone)(void *user);
@@ -51,8 +49,10 @@ struct vhost_request {
 	struct vhost *vhost;
 	unsigned int queue;
 	uint32_t life; /* of the queue: a queue that starts anew has another one */
-	uint32_t got, written;
-	unsigned int at;    /* segment that is read or written next, */
+	bool more;     /* when it was taken there was another one behind it */
+	bool alone;
+	uint32_t got;
+	unsigned int at;    /* segment that is copied next, */
 	uint32_t at_offset; /* and where in it */
 	struct chain chain;
 };
@@ -81,25 +81,24 @@ void vhost_wake(struct vhost *vhost);
 int vhost_pop(struct vhost *vhost, struct vhost_request *request)
 	__attribute__((warn_unused_result));
 
-/* Whether there is another one in the queue of this one. */
-bool vhost_has_more(const struct vhost_request *request);
-
 /* The guest's memory stays where it is until vhost_leave(). False: the request is of no interest
  * any more, its queue has started anew. */
 bool vhost_enter(struct vhost_request *request) __attribute__((warn_unused_result));
 void vhost_leave(struct vhost_request *request);
 
-/* Between those: takes the next bytes that the guest has sent; gives it the next ones. False: there
- * are not so many, or so much room. */
+/* Between those: takes the next bytes that the guest has sent. False: there are not so many. */
 bool vhost_get(struct vhost_request *request, void *to, uint32_t len)
 	__attribute__((warn_unused_result));
-bool vhost_put(struct vhost_request *request, const void *from, uint32_t len)
-	__attribute__((warn_unused_result));
-/* Room that is left for vhost_put(). */
-uint32_t vhost_room(const struct vhost_request *request);
 
-/* Between those: hands the chain back to the guest, which is told when it wants to be. */
-void vhost_push(struct vhost_request *request);
+/* Hands the chain back to the guest with these bytes in it, and tells the guest if it wants to be
+ * told; where the queue is stopped, when it goes on. False: there is no room for them, and nothing
+ * is done. */
+bool vhost_answer(struct vhost_request *request, const struct iovec *iov, int niov)
+	__attribute__((warn_unused_result));
+
+/* Waits until this is the only request that is under way; no other one is taken until vhost_done().
+ */
+void vhost_alone(struct vhost_request *request);
 
 /* The request breaks the rules: the guest loses its connection. */
 void vhost_broken(struct vhost_request *request, const char *why);
@@ -107,8 +106,8 @@ void vhost_broken(struct vhost_request *request, const char *why);
 /* The thread has done with it. */
 void vhost_done(struct vhost_request *request);
 
-/* A copy that may be pushed by somebody else, at any time; to be freed. Until vhost_done() for one
- * of the two, a guest that stops the queue waits for it a little. NULL: no memory. */
+/* A copy that may be answered by somebody else, at any time; to be freed. Until vhost_done() for
+ * one of the two, a guest that stops the queue waits for it a little. NULL: no memory. */
 struct vhost_request *vhost_copy(const struct vhost_request *request);
 
 struct vhost_statistics {

@@ -4,7 +4,8 @@
  *
  * Locks: config is held for reading by whoever touches the guest's memory or a queue, for writing
  * by the control thread (vhost_run's) when it changes memory or queues; a queue's lock is taken
- * inside of it. Neither is held over anything that waits for a guest. count_lock is the innermost.
+ * inside of it. Neither is held over anything that waits for a guest. count_lock is only for
+ * waiting until counts fall.
  */
 #ifndef MPDISK_VHOST_PRIV_H
 #define MPDISK_VHOST_PRIV_H
@@ -14,6 +15,14 @@
 
 #include "vhost.h"
 #include "vhost_wire.h"
+
+/* The answer to a request whose queue was stopped meanwhile. */
+struct held {
+	struct held *next;
+	struct vhost_request *request;
+	uint32_t len;
+	uint8_t bytes[];
+};
 
 struct queue {
 	pthread_mutex_t lock;
@@ -26,7 +35,8 @@ struct queue {
 	bool stopping;                /* [config] what is under way may end, nothing new begins */
 	uint32_t life;                /* [config] */
 	int kick, call, err;          /* [config] */
-	unsigned int active;          /* [count_lock] requests that threads are at */
+	struct held *held;            /* [lock] */
+	atomic_uint active;           /* requests that threads are at, or about to take */
 };
 
 /* The other's descriptor is closed, unless it is none. */
@@ -58,7 +68,12 @@ struct vhost {
 	struct queue queues[VHOST_QUEUES_MAX];
 
 	pthread_mutex_t count_lock;
-	pthread_cond_t idle; /* a queue's active has become 0 */
+	pthread_cond_t idle;      /* fewer requests are under way */
+	atomic_uint awaiting;     /* threads that wait for that */
+	atomic_uint active;       /* sum of the queues' */
+	unsigned int to_be_alone; /* [count_lock] of those, in vhost_alone() */
+	bool is_alone;            /* [count_lock] one of them is */
+	atomic_bool barred;       /* nothing is taken: somebody is, or wants to be alone */
 
 	struct receiver receiver; /* [control thread] */
 	int channel;              /* [config] for our own messages; -1: none */
@@ -87,9 +102,14 @@ int handle_message(struct vhost *vhost) __attribute__((warn_unused_result));
 void queues_update(struct vhost *vhost);
 /* [config for writing] */
 void queue_forget(struct vhost *vhost, struct queue *queue);
-/* Waits for the threads that are at a request of the queue, at most so long; < 0: for ever. */
-void queue_await(struct vhost *vhost, struct queue *queue, int timeout_ms);
+/* Control thread: waits for the threads that are at a request of the queue, with `empty` also until
+ * there is none in it; at most so long, < 0: for ever. */
+void queue_await(struct vhost *vhost, struct queue *queue, bool empty, int timeout_ms);
 
+/* [config] The queue runs again: answers that it missed. */
+void queue_give_held(struct queue *queue);
+/* [config for writing] */
+void queue_drop_held(struct queue *queue);
 /* The connection is to end for this reason; any thread. */
 void vhost_fail(struct vhost *vhost, const char *why);
 

@@ -34,5 +34,15 @@ all: $(SYSTEM_BUILD)/hostile_port
 
 LINT_C += tests/system/hostile_port.c tests/system/raw_port.c tests/system/raw_port.h
 
-SUITES += $(addprefix tests/system/,cli shared mount-life device-gone hostile-port bad-image main-job posix programs power-cut)
+VHOST_GUESTS := $(SYSTEM_BUILD)/vhost_protocol $(SYSTEM_BUILD)/vhost_hostile
+$(VHOST_GUESTS): $(SYSTEM_BUILD)/%: tests/system/%.c tests/system/vhost_front.c \
+		tests/system/vhost_front.h host-driver/vhost/vhost_wire.h
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS_BASE) -fno-strict-aliasing $(SANITIZE) -I. -o $@ $(filter %.c,$^)
+
+tests/system/vhost: $(VHOST_GUESTS) $(BUILD)/debug/mpdisk
+
+LINT_C += $(wildcard tests/system/vhost_*.[ch])
+
+SUITES += $(addprefix tests/system/,cli vhost shared mount-life device-gone hostile-port bad-image main-job posix programs power-cut)
 TIMEOUTS += shared=300 main-job=900 hostile-port=600 posix=580 programs=400 power-cut=600
