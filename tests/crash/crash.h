@@ -62,6 +62,8 @@ void medium_load(const char *path);
 /* Every write and flush of the plat goes into the record, or into the undo list. */
 void medium_record(struct plat *plat);
 void medium_undoing(struct plat *plat);
+/* The record begins anew: what is there is durable. */
+void medium_begin(void);
 /* Takes back everything since the last call. */
 void medium_undo(void);
 /* Writes the block, so that medium_undo() takes it back; sectors: a bit for each 512 bytes. */
@@ -126,6 +128,8 @@ u32 work_operations(void); /* kinds of operations */
 const char *work_name(u32 op);
 /* The tree that every workload begins with. */
 void work_populate(struct exec *x, bool full);
+/* Commits until the log has little room left, or its head is near its end. */
+void work_fill_log(struct exec *x, u64 *rng);
 /* Operation op, as many steps as it has, each a state of the history. */
 void work_do(struct exec *x, u32 op);
 void work_sync(struct exec *x, enum sync_kind kind);

@@ -41,10 +41,14 @@ struct workload {
 	u32 first, second; /* work_operations(): none */
 	enum sync_kind between, after;
 	bool defer;
-	bool full; /* on a medium that is nearly full */
+	enum { PLAIN, FULL, BUSY, MEDIA } medium;
 };
 
-static u8 *base[2]; /* what they begin with */
+/*
+ * What they begin with: a medium with room; one that is nearly full; one whose log is so full that
+ * a commit soon brings buffers home and moves its tail (begun from PLAIN's, mounted).
+ */
+static u8 *base[BUSY];
 
 static u64 singles(void)
 {
@@ -66,7 +70,7 @@ static u64 all(void)
 static struct workload decode(u64 number)
 {
 	u32 ops = work_operations();
-	struct workload w = {.second = ops, .defer = number & 1, .full = number >= all()};
+	struct workload w = {.second = ops, .defer = number & 1, .medium = (u32)(number / all())};
 
 	number %= all();
 	if (number >= singles()) {
@@ -82,10 +86,11 @@ static struct workload decode(u64 number)
 }
 
 /*
- * The i-th workload of the run: every single operation first; then, in turn, a single one on a
- * medium that is nearly full and a pair on each kind of medium, pairs in an order that looks random
- * and visits each once.
+ * The i-th workload of the run: every single operation first; then, in turn, a single one on each
+ * of the other media and a pair on each, pairs in an order that looks random and visits each once.
  */
+#define TURNS (2 * MEDIA - 1u)
+
 static u64 nth(u64 i)
 {
 	u64 step = 0x9E3779B1u, turn, pair;
@@ -93,24 +98,24 @@ static u64 nth(u64 i)
 	if (i < singles())
 		return i;
 	i -= singles();
-	turn = i % 3;
-	i /= 3;
-	if (turn == 0)
-		return all() + i % singles();
+	turn = i % TURNS;
+	i /= TURNS;
+	if (turn < MEDIA - 1)
+		return (turn + 1) * all() + i % singles();
 	while (pairs() % step == 0)
 		step++;
 	pair = (i * step + run_seed * 7919) % pairs();
-	return (turn == 1 ? 0 : all()) + singles() + pair;
+	return (turn - (MEDIA - 1)) * all() + singles() + pair;
 }
 
 static void say(u64 number, FILE *out)
 {
 	static const char *const syncs[] = {"nothing", "fsync",      "fdatasync",
 					    "sync",    "write-back", "fsync of another file"};
+	static const char *const media[] = {"", "nearly full, ", "log nearly full, "};
 	struct workload w = decode(number);
 
-	fprintf(out, "%s%s, %s", w.full ? "nearly full, " : "", work_name(w.first),
-		syncs[w.between]);
+	fprintf(out, "%s%s, %s", media[w.medium], work_name(w.first), syncs[w.between]);
 	if (w.second < work_operations())
 		fprintf(out, ", %s, %s", work_name(w.second), syncs[w.after]);
 }
@@ -119,15 +124,24 @@ static void say(u64 number, FILE *out)
 static void run_workload(const struct check_options *opt, u64 number)
 {
 	struct workload w = decode(number);
+	u8 *begin = base[w.medium == BUSY ? PLAIN : w.medium];
 	struct exec *x;
 	int err;
 
-	memcpy(medium.image, base[w.full], (size_t)medium.blocks * 4096);
+	memcpy(medium.image, begin, (size_t)medium.blocks * 4096);
 	memset(&history, 0, sizeof(history));
 	medium.started = medium.synced = 0;
 	x = crash_mount(true, (u32)(run_seed * 31 + number), w.defer, &err);
 	if (!x)
 		crash_fail("mount: %d (%s)", err, crash_log());
+	if (w.medium == BUSY) {
+		u64 rng = run_seed * 7 + number;
+
+		work_fill_log(x, &rng);
+		medium_begin();
+		begin = malloc((size_t)medium.blocks * 4096);
+		memcpy(begin, medium.image, (size_t)medium.blocks * 4096);
+	}
 	work_state(x);
 	work_do(x, w.first);
 	work_sync(x, w.between);
@@ -138,7 +152,7 @@ static void run_workload(const struct check_options *opt, u64 number)
 	err = crash_unmount(true);
 	if (err)
 		crash_fail("unmount: %d (%s)", err, crash_log());
-	memcpy(medium.image, base[w.full], (size_t)medium.blocks * 4096);
+	memcpy(medium.image, begin, (size_t)medium.blocks * 4096);
 	check_all(opt, number, &shared->counts);
 }
 
@@ -194,9 +208,7 @@ static void make_image(bool full)
 	err = crash_unmount(true);
 	if (err)
 		crash_fail("unmount: %d (%s)", err, crash_log());
-	for (u32 i = 0; i < medium.nevents; i++)
-		free(medium.events[i].data);
-	medium.nevents = 0;
+	medium_begin();
 	base[full] = malloc((size_t)medium.blocks * 4096);
 	memcpy(base[full], medium.image, (size_t)medium.blocks * 4096);
 }
@@ -241,7 +253,7 @@ static int run(const struct check_options *opt, u64 from, u64 points, int second
 	u32 failed = 0;
 	u64 i;
 
-	for (i = from; shared->counts.points < points && i < singles() + 3 * pairs(); i++) {
+	for (i = from; shared->counts.points < points && i < singles() + TURNS * pairs(); i++) {
 		if (seconds && time(NULL) - begun > seconds) {
 			printf("FAIL enough_crash_points: only %llu of %llu after %d s\n",
 			       (unsigned long long)shared->counts.points,
@@ -325,9 +337,9 @@ int main(int argc, char **argv)
 		return 0;
 	opt.seed = run_seed;
 	opt.dir = dir;
-	make_image(false);
+	make_image(PLAIN);
 	memset(&history, 0, sizeof(history));
-	make_image(true);
+	make_image(FULL);
 	if (only != ~0ull) {
 		if (!fork_workload(&opt, only, 60))
 			return 1;

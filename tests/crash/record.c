@@ -105,6 +105,13 @@ void medium_undoing(struct plat *plat)
 	plat_posix_watch(plat, &medium.undo_watch);
 }
 
+void medium_begin(void)
+{
+	for (u32 i = 0; i < medium.nevents; i++)
+		free(medium.events[i].data);
+	medium.nevents = 0;
+}
+
 static void transfer(const char *path, int flags)
 {
 	int fd = open(path, flags, 0600);

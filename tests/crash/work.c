@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Operations, each of which is one transaction or says its steps, and what they leave. */
+#include "journal/commit.h"
 #include "pool/frame.h"
 #include "tests/crash/crash.h"
 
@@ -427,4 +428,27 @@ void work_populate(struct exec *x, bool full)
 	op_setxattr(x, "/a", "user.first", 50);
 	if (full)
 		fill(x);
+}
+
+/* Whether one or a few more commits make the tail of the log move, or reach the end of its file. */
+static bool log_filled(struct exec *x, bool at_end, u32 left)
+{
+	const struct journal *j = journal_of(x);
+
+	return at_end ? j->blocks - j->head <= left : log_room(x) <= log_most(j) + left;
+}
+
+void work_fill_log(struct exec *x, u64 *rng)
+{
+	struct fs_setattr set = {.valid = FS_SET_MODE, .mode = 0640};
+	u32 left = 4 + crash_random(rng, 12); /* a commit takes at most 4 blocks here */
+	bool at_end = crash_random(rng, 2);
+	node_t node = find(x, "/d/x");
+	struct fs_attr a;
+
+	while (!log_filled(x, at_end, left)) {
+		set.mode ^= 1;
+		if (fs_setattr(x, node, &set, &a) || fs_sync(x))
+			crash_fail("filling the log (%s)", crash_log());
+	}
 }
