@@ -34,6 +34,9 @@ static void event(u32 what, u32 value)
 		port_tick(&host.port, value);
 		raw_events(&host, 0);
 		break;
+	case 4:
+		raw_quarrel(&host, value);
+		break;
 	default:
 		raw_events(&host, PORT_DEVICE_EVENT_ATTACH_MASK);
 	}
@@ -92,7 +95,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 	if (fs_mount(&world.x, &opts))
 		world_fail("the image cannot be mounted");
 	raw_attach(&host, &world.x, 0);
-	raw_build(&host, 0, 37, 0, 0); /* INIT */
+	raw_build(&host, 0, RAW_INIT, 0, 0);
 	raw_post(&host, 0);
 	raw_run(&host, 1);
 	for (u32 i = 0; i < in.n; i++) {

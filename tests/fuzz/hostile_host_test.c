@@ -61,9 +61,11 @@ static void spoil(struct hostile *h, u32 tag)
 
 static void request(struct hostile *h)
 {
-	u32 tag = util_rand(&h->r, PORT_TAGS_MAX), n;
+	u32 tag = util_rand(&h->r, PORT_TAGS_MAX), what = word(h) % RAW_KINDS, n;
 
-	raw_build(&h->host, tag, word(h), word(h), word(h));
+	if ((what == RAW_INIT || what == RAW_DESTROY) && util_rand(&h->r, 8))
+		what = util_rand(&h->r, RAW_INIT); /* most sessions live a while */
+	raw_build(&h->host, tag, what, word(h), word(h));
 	for (n = util_rand(&h->r, 4); n > 1; n--)
 		spoil(h, tag);
 	raw_post(&h->host, util_rand(&h->r, 50) ? tag : word(h) & 0x1FF);
@@ -87,16 +89,18 @@ static void step(struct hostile *h)
 	case 4:
 		raw_finish(&h->host, word(h));
 		break;
+	case 5:
+		raw_quarrel(&h->host, word(h));
+		break;
 	default:
 		request(h);
 		raw_run(&h->host, util_rand(&h->r, 4));
 	}
 	/* who is cut off comes again, and says hello first as a rule */
-	if (h->host.port.state == PORT_ATTACHED)
-		return;
-	raw_events(&h->host, PORT_DEVICE_EVENT_ATTACH_MASK);
-	if (util_rand(&h->r, 8)) {
-		raw_build(&h->host, 0, 37, 0, 0);
+	if (h->host.port.state != PORT_ATTACHED)
+		raw_events(&h->host, PORT_DEVICE_EVENT_ATTACH_MASK);
+	if (!h->host.port.session.minor && util_rand(&h->r, 8)) {
+		raw_build(&h->host, 0, RAW_INIT, 0, 0);
 		raw_post(&h->host, 0);
 		raw_run(&h->host, 1);
 	}
@@ -178,9 +182,10 @@ TEST_TIMED(hosts_that_write_anything_harm_nobody, 60)
 		fixture_leave(&hostile[i].x);
 		if (hostile[i].wrong)
 			test_fail(__FILE__, __LINE__, "%s", hostile[i].wrong);
-		fprintf(stderr, "host %u: %u steps, %u requests taken\n", i, hostile[i].steps,
-			hostile[i].served);
-		/* they were heard */
+		fprintf(stderr, "host %u: %u steps, %u requests taken, %u waits for locks\n", i,
+			hostile[i].steps, hostile[i].served, hostile[i].host.waits);
+		/* they were heard, and answered, soon or after a while */
+		CHECK(hostile[i].host.ended > 10 && hostile[i].host.waits >= hostile[i].host.ended);
 		CHECK(hostile[i].served > 500 && hostile[i].steps > hostile[i].served);
 	}
 	fixture_unmount_check();

@@ -59,7 +59,12 @@ static const struct kind kinds[] = {
 	{FUSE_INIT, 64, 0, NONE, NONE, NONE, false},
 	{FUSE_DESTROY, 0, 0, NONE, NONE, NONE, false},
 	{9999, 8, 1, 0, NONE, NONE, false},
+	{FUSE_GETLK, 48, 0, 0, 16, NONE, false},
+	{FUSE_SETLK, 48, 0, 0, 16, NONE, false},
+	{FUSE_SETLKW, 48, 0, 0, 16, NONE, false},
 };
+
+_Static_assert(array_size(kinds) == RAW_KINDS, "kinds");
 
 static const char names[12][32] = {"linear", "index",       "file",       "attrs", "acl", "slow",
 				   "new",    "user.inside", "user.block", "x",     "..",  "a/b"};
@@ -117,6 +122,28 @@ void raw_post(struct raw_host *h, u32 entry)
 	raw_events(h, PORT_DEVICE_EVENT_DOORBELL_MASK);
 }
 
+static void learn_fh(struct raw_host *h, u64 fh, u64 node)
+{
+	u32 i = h->nfhs++ % RAW_NODES;
+
+	h->fh[i] = fh;
+	h->fh_node[i] = node;
+}
+
+static void forget_fh(struct raw_host *h, u64 fh)
+{
+	u32 n = min_of(h->nfhs, RAW_NODES);
+
+	for (u32 i = 0; i < n; i++) {
+		if (h->fh[i] != fh)
+			continue;
+		h->nfhs = n - 1;
+		h->fh[i] = h->fh[n - 1];
+		h->fh_node[i] = h->fh_node[n - 1];
+		return;
+	}
+}
+
 /* What a good reply says of nodes and handles is used in later requests. */
 static void learn(struct raw_host *h, const struct fuse_call *c)
 {
@@ -130,13 +157,20 @@ static void learn(struct raw_host *h, const struct fuse_call *c)
 	case FUSE_CREATE:
 	case FUSE_TMPFILE:
 		if (len >= sizeof(struct fuse_create_out))
-			h->fh[h->nfhs++ % RAW_NODES] =
-				((const struct fuse_create_out *)entry)->open.fh;
+			learn_fh(h, ((const struct fuse_create_out *)entry)->open.fh,
+				 entry->nodeid);
 		break;
 	case FUSE_OPEN:
 	case FUSE_OPENDIR:
 		if (len >= sizeof(struct fuse_open_out))
-			h->fh[h->nfhs++ % RAW_NODES] = ((const struct fuse_open_out *)entry)->fh;
+			learn_fh(h, ((const struct fuse_open_out *)entry)->fh, c->in->nodeid);
+		return;
+	case FUSE_RELEASE:
+	case FUSE_RELEASEDIR:
+		forget_fh(h, *(const u64 *)(c->in + 1));
+		return;
+	case FUSE_INIT:
+		h->nfhs = 0;
 		return;
 	case FUSE_LOOKUP:
 	case FUSE_MKNOD:
@@ -161,6 +195,14 @@ void raw_take(struct raw_host *h)
 	}
 }
 
+static void unpark(struct raw_host *h)
+{
+	u32 before = h->port.parked;
+
+	port_unpark(&h->port, h->x);
+	h->ended += h->port.parked != before;
+}
+
 void raw_finish(struct raw_host *h, u32 n)
 {
 	struct port_call *call = &h->call[n % RAW_CALLS];
@@ -168,8 +210,14 @@ void raw_finish(struct raw_host *h, u32 n)
 	if (!h->under_way[n % RAW_CALLS])
 		return;
 	fuse_serve(&call->fuse);
-	learn(h, &call->fuse);
-	port_complete(&h->port, call);
+	if (fuse_waits(&call->fuse)) {
+		port_park(&h->port, call);
+		h->waits++;
+	} else {
+		learn(h, &call->fuse);
+		port_complete(&h->port, call);
+	}
+	unpark(h);
 	h->under_way[n % RAW_CALLS] = false;
 }
 
@@ -177,6 +225,7 @@ void raw_run(struct raw_host *h, u32 n)
 {
 	for (u32 i = 0; i < RAW_CALLS; i++)
 		raw_finish(h, i);
+	unpark(h);
 	for (; n; n--) {
 		raw_take(h);
 		if (!h->under_way[0])
@@ -199,10 +248,37 @@ static void put64(u8 *to, u64 value)
 	memcpy(to, &value, 8);
 }
 
+static u32 fh_index(const struct raw_host *h, u32 n)
+{
+	return (n >> 4) % max_of(min_of(h->nfhs, RAW_NODES), 1u);
+}
+
 /* Positions near the start and, sometimes, where numbers end. */
 static u64 position(u32 value)
 {
 	return value >> 28 == 15 ? ~0ull - value % 8192 : (value >> 8 & 0xFFFF) * 7u;
+}
+
+/* One of few owners, so that they get into each other's way; and whose wait is to end. */
+static void lock_part(const struct kind *k, u8 *to, u32 value)
+{
+	const u64 owner = value >> 20 & 3;
+
+	switch (k->opcode) {
+	case FUSE_GETLK:
+	case FUSE_SETLK:
+	case FUSE_SETLKW:
+		put64(to + 8, owner);
+		put64(to + 24, value & 0x10 ? ~0ull >> 1 : position(value) + (value & 0xFF));
+		memcpy(to + 32, &(u32){value >> 18 & 3}, 4);
+		memcpy(to + 40, &(u32){value >> 22 & 1}, 4);
+		break;
+	case FUSE_FLUSH:
+		put64(to + 16, owner);
+		break;
+	case FUSE_INTERRUPT:
+		put64(to, 1 + value % PORT_TAGS_MAX);
+	}
 }
 
 static u32 fixed_part(struct raw_host *h, const struct kind *k, u8 *to, u32 nodes, u32 value,
@@ -219,7 +295,7 @@ static u32 fixed_part(struct raw_host *h, const struct kind *k, u8 *to, u32 node
 	if (k->opcode == FUSE_RENAME || k->opcode == FUSE_RENAME2 || k->opcode == FUSE_LINK)
 		put64(to, node_of(h, nodes >> 8));
 	if (k->fh != NONE)
-		put64(to + k->fh, h->fh[(nodes >> 4) % RAW_NODES]);
+		put64(to + k->fh, h->fh[fh_index(h, nodes)]);
 	if (k->pos != NONE)
 		put64(to + k->pos, position(value));
 	if (k->opcode == FUSE_COPY_FILE_RANGE) {
@@ -227,6 +303,7 @@ static u32 fixed_part(struct raw_host *h, const struct kind *k, u8 *to, u32 node
 		put64(to + 24, h->fh[(nodes >> 8) % RAW_NODES]);
 		put64(to + 32, position(value >> 4));
 	}
+	lock_part(k, to, value);
 	*size = value & 0x1FFF;
 	if (k->opcode == FUSE_SETXATTR)
 		*size %= 300;
@@ -237,10 +314,10 @@ static u32 fixed_part(struct raw_host *h, const struct kind *k, u8 *to, u32 node
 
 void raw_build(struct raw_host *h, u32 tag, u32 what, u32 nodes, u32 value)
 {
-	const struct kind *k = &kinds[what % array_size(kinds)];
+	const struct kind *k = &kinds[what % RAW_KINDS];
 	struct port_cell *c = raw_cell(h, tag);
 	struct fuse_in_header head = {.opcode = k->opcode,
-				      .unique = 1 + what,
+				      .unique = 1 + tag % PORT_TAGS_MAX,
 				      .nodeid = node_of(h, nodes),
 				      .uid = value >> 30 ? 0 : 1000,
 				      .gid = 7,
@@ -248,6 +325,8 @@ void raw_build(struct raw_host *h, u32 tag, u32 what, u32 nodes, u32 value)
 	u8 *to = c->message + sizeof(head);
 	u32 len, size = 0, offset = 0, done = 0, n = 0;
 
+	if (k->fh != NONE && nodes & 3) /* mostly, a handle is of the node */
+		head.nodeid = h->fh_node[fh_index(h, nodes)];
 	memset(c, 0, sizeof(*c));
 	len = fixed_part(h, k, to, nodes, value, &size);
 	for (u32 i = 0; i < k->names; i++) {
@@ -270,6 +349,33 @@ void raw_build(struct raw_host *h, u32 tag, u32 what, u32 nodes, u32 value)
 	c->nslots = (u16)n;
 	head.len = c->message_len = c->inline_len + size;
 	memcpy(c->message, &head, sizeof(head));
+}
+
+static void request(struct raw_host *h, u32 tag, u32 opcode, u32 nodes, u32 value)
+{
+	u32 what = 0;
+
+	while (kinds[what].opcode != opcode)
+		what++;
+	raw_build(h, tag, what, nodes, value);
+	raw_post(h, tag);
+	raw_run(h, 2);
+}
+
+void raw_quarrel(struct raw_host *h, u32 value)
+{
+	static const u32 ends[] = {FUSE_FLUSH, FUSE_INTERRUPT, FUSE_SETLK, FUSE_RELEASE};
+	const u32 all = 0x10, exclusive = 1 << 18, none = 2 << 18; /* lock_part() */
+	u32 nodes = value << 4 | 1, how = value >> 8, tag = value >> 12 & 7;
+
+	if (!h->nfhs)
+		request(h, 0, FUSE_OPEN, value, 0);
+	request(h, 0, FUSE_SETLK, nodes, all | exclusive | 1 << 20);
+	request(h, 8 + tag, FUSE_SETLKW, nodes, all | exclusive | 2 << 20);
+	if (how & 1)
+		return;
+	how = ends[how >> 1 & 3];
+	request(h, 1, how, nodes, how == FUSE_INTERRUPT ? 8 + tag : all | none | 1 << 20);
 }
 
 void raw_poke(struct raw_host *h, u32 slot, u32 at, u32 value)

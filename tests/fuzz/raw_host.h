@@ -13,6 +13,11 @@
 #define RAW_CALLS 6u /* requests under way at once */
 #define RAW_SLOTS 1024u
 
+/* Kinds of requests that raw_build() makes; these begin and end what the others need. */
+#define RAW_KINDS 43u
+#define RAW_INIT 37u
+#define RAW_DESTROY 38u
+
 struct raw_host {
 	_Alignas(64) u32 regs[0x10000 / 4];
 	fno_t write_frames[PORT_WRITE_SLOTS_MAX];
@@ -23,8 +28,9 @@ struct raw_host {
 	struct exec *x;
 	u16 sq_tail;
 	u64 node[RAW_NODES]; /* that replies have named */
-	u64 fh[RAW_NODES];
+	u64 fh[RAW_NODES], fh_node[RAW_NODES];
 	u32 nnodes, nfhs;
+	u32 waits, ended; /* for locks */
 };
 
 void raw_attach(struct raw_host *h, struct exec *x, u32 number);
@@ -35,6 +41,9 @@ struct port_cell *raw_cell(struct raw_host *h, u32 tag);
 /* Puts a request of this kind (any number) about these nodes into the tag's cell. */
 void raw_build(struct raw_host *h, u32 tag, u32 what, u32 nodes, u32 value);
 void raw_post(struct raw_host *h, u32 entry);
+/* Two owners want the same lock, and the second one waits, if the host has a file open; the wait
+ * may be ended in one way or another. */
+void raw_quarrel(struct raw_host *h, u32 value);
 /* Serves up to n requests to their end. */
 void raw_run(struct raw_host *h, u32 n);
 /* Takes one without serving it; ends the n-th of those. */
