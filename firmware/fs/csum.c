@@ -29,11 +29,6 @@ static int bad(struct exec *x, const struct frame *f, const char *what)
 }
 
 /* ---- each kind: its sum and where it is kept */
-static u32 super_sum(struct exec *x, const struct ext4_super *s)
-{
-	return sum(x, ~0u, s, offsetof(struct ext4_super, s_checksum));
-}
-
 static u16 desc_sum(struct exec *x, u32 group, const struct ext4_group_desc *d)
 {
 	const u32 at = offsetof(struct ext4_group_desc, bg_checksum);
@@ -231,8 +226,7 @@ int csum_verify(struct exec *x, struct frame *f)
 	if (frame_csum_kind(f) == CSUM_SUPER) {
 		const struct ext4_super *s = (void *)((u8 *)p + EXT4_SUPER_OFFSET);
 
-		if (s->s_magic == EXT4_MAGIC && (s->s_feature_ro_compat & EXT4_RO_METADATA_CSUM) &&
-		    s->s_checksum != super_sum(x, s))
+		if (s->s_magic == EXT4_MAGIC && !super_sum_good(x, s))
 			return bad(x, f, "superblock");
 		return 0;
 	}
@@ -371,12 +365,9 @@ int csum_seal(struct exec *x, struct frame *f)
 	if (!fs_has_csum(x))
 		return 0;
 	switch (frame_csum_kind(f)) {
-	case CSUM_SUPER: {
-		struct ext4_super *s = (void *)((u8 *)p + EXT4_SUPER_OFFSET);
-
-		s->s_checksum = super_sum(x, s);
+	case CSUM_SUPER:
+		super_seal(x, (void *)((u8 *)p + EXT4_SUPER_OFFSET));
 		return 0;
-	}
 	case CSUM_GDT:
 		seal_gdt(x, f);
 		return 0;

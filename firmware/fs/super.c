@@ -155,6 +155,27 @@ static int recover(struct exec *x, const struct ext4_super *sb, bool read_only)
 	return err;
 }
 
+/*
+ * The log of a filesystem that is mounted read-only has been dealt with, and nobody needs it any
+ * more: the superblock says so, as with ext4. It is in the last frame, as read_super() left it.
+ */
+static int clear_recover(struct exec *x, struct ext4_super *sb)
+{
+	struct plat_io io = {.op = PLAT_WRITE, .count = 1, .block = 0};
+	int err;
+
+	if (!(sb->s_feature_incompat & EXT4_INCOMPAT_RECOVER) || plat_read_only(x->plat))
+		return 0;
+	sb->s_feature_incompat &= ~EXT4_INCOMPAT_RECOVER;
+	super_seal(x, sb);
+	io.ref = x->pool->size - BLOCK_SIZE;
+	plat_io_submit(x->plat, &io);
+	err = plat_io_wait(x->plat, &io);
+	if (err)
+		plat_log(x->plat, PLAT_ERR, "mount: cannot write the superblock: error %d", err);
+	return err;
+}
+
 /* Brings the medium into the state that is mounted, and checks that it can be. */
 static int prepare(struct exec *x, const struct fs_mount_opts *opts, bool read_only,
 		   struct ext4_super **sb)
@@ -181,6 +202,8 @@ static int prepare(struct exec *x, const struct fs_mount_opts *opts, bool read_o
 		if (!err)
 			err = super_check(x, *sb, medium, read_only, false);
 	}
+	if (!err && recovers && read_only)
+		err = clear_recover(x, *sb);
 	return err ? err : super_check_state(x, *sb, read_only);
 }
 

@@ -127,6 +127,8 @@ int warn_unused super_check(struct exec *x, const struct ext4_super *sb, blkno_t
 /* The same for what may change by recovery: whether it was unmounted, and has errors. */
 int warn_unused super_check_state(struct exec *x, const struct ext4_super *sb, bool read_only);
 bool super_sum_good(struct exec *x, const struct ext4_super *sb);
+/* Makes it right. */
+void super_seal(struct exec *x, struct ext4_super *sb);
 /* Whether a block group begins with a copy of the superblock and the descriptors. */
 bool group_has_super(const struct exec *x, u32 group);
 

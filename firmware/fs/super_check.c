@@ -71,6 +71,7 @@ static int check_features(struct exec *x, const struct ext4_super *sb, bool read
 	u32 compat = sb->s_feature_compat & ~KNOWN_COMPAT;
 	const char *why = read_only ? "is not supported: read-only it does no harm"
 				    : "is not supported: it can be mounted read-only only";
+	const bool fast_commit = compat & EXT4_COMPAT_FAST_COMMIT && !read_only;
 
 	if (incompat) {
 		name_features(x, incompat, incompat_names, array_size(incompat_names),
@@ -86,6 +87,9 @@ static int check_features(struct exec *x, const struct ext4_super *sb, bool read
 	if (ro || compat) {
 		name_features(x, ro, ro_names, array_size(ro_names), why);
 		name_features(x, compat, compat_names, array_size(compat_names), why);
+		if (fast_commit)
+			plat_log(x->plat, PLAT_ERR,
+				 "mount: tune2fs -O ^fast_commit IMAGE takes it away");
 		if (!read_only)
 			return -MP_EOPNOTSUPP;
 	}
@@ -177,11 +181,20 @@ static int check_geometry(struct exec *x, const struct ext4_super *sb, blkno_t m
 	return 0;
 }
 
+static u32 sum(struct exec *x, const struct ext4_super *sb)
+{
+	return plat_crc32c(x->plat, ~0u, sb, offsetof(struct ext4_super, s_checksum));
+}
+
 bool super_sum_good(struct exec *x, const struct ext4_super *sb)
 {
-	return !(sb->s_feature_ro_compat & EXT4_RO_METADATA_CSUM) ||
-	       sb->s_checksum ==
-		       plat_crc32c(x->plat, ~0u, sb, offsetof(struct ext4_super, s_checksum));
+	return !(sb->s_feature_ro_compat & EXT4_RO_METADATA_CSUM) || sb->s_checksum == sum(x, sb);
+}
+
+void super_seal(struct exec *x, struct ext4_super *sb)
+{
+	if (sb->s_feature_ro_compat & EXT4_RO_METADATA_CSUM)
+		sb->s_checksum = sum(x, sb);
 }
 
 int super_check(struct exec *x, const struct ext4_super *sb, blkno_t medium, bool read_only,

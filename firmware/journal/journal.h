@@ -34,7 +34,8 @@ struct journal_extent { /* a piece of the log's map */
 };
 
 #define JOURNAL_STARTS 1024u /* transactions that the log can hold */
-#define JOURNAL_EXTENTS (BLOCK_SIZE / sizeof(struct journal_extent))
+#define JOURNAL_MAPS 16u     /* frames that its map may take: as many pieces as recovery knows */
+#define JOURNAL_MAP_EXTENTS ((u32)(BLOCK_SIZE / sizeof(struct journal_extent)))
 
 struct journal_start { /* where a transaction begins in the log */
 	u32 block;
@@ -63,7 +64,6 @@ struct journal {
 	u32 incompat;  /* [immutable after mount] JBD2_INCOMPAT_* */
 	u32 csum_seed; /* [immutable after mount] crc32c(~0, uuid) */
 	u32 nextents;  /* [immutable after mount] */
-	fno_t extents; /* [immutable after mount] frame of struct journal_extent[nextents] */
 	fno_t super_frame; /* [writeback_lock] frame with block 0 of the file */
 	u32 head;          /* [writeback_lock] log block of the next transaction */
 	u32 sequence;      /* [writeback_lock] its sequence number */
@@ -72,6 +72,7 @@ struct journal {
 	u32 want;          /* atomic: a commit is wanted, though perhaps nothing has changed */
 	u32 nrevokes;      /* atomic: metadata blocks that `running` frees, about */
 	u32 reserved[2];
+	fno_t map[JOURNAL_MAPS]; /* [immutable after mount] frames of struct journal_extent */
 	struct journal_start start[JOURNAL_STARTS]; /* [writeback_lock] by tid / 2 */
 };
 

@@ -20,9 +20,13 @@
 #define SUPER_SUMMED 1024u
 #define REVOKE_SHARE 16u /* of the log: at most that part of it for a transaction's revokes */
 
-static struct journal_extent *extents(const struct exec *x)
+/* Piece i of the journal's file. */
+static struct journal_extent *extent(const struct exec *x, u32 i)
 {
-	return exec_ptr(x, (ref_t)journal_of(x)->extents << BLOCK_SHIFT);
+	struct journal_extent *e =
+		exec_ptr(x, (ref_t)journal_of(x)->map[i / JOURNAL_MAP_EXTENTS] << BLOCK_SHIFT);
+
+	return e + i % JOURNAL_MAP_EXTENTS;
 }
 
 /* A frame for good, not an executor's. */
@@ -46,41 +50,44 @@ int journal_add_extent(struct exec *x, u32 lblk, u32 len, blkno_t pblk)
 {
 	struct journal *j = journal_of(x);
 	struct journal_extent *e;
-	int err = frame_keep(x, &j->extents);
+	int err;
 
-	if (err)
-		return err;
-	e = extents(x) + j->nextents;
-	if (j->nextents && e[-1].lblk + e[-1].len == lblk && e[-1].pblk + e[-1].len == pblk) {
-		e[-1].len += len;
-		return 0;
+	if (j->nextents) {
+		e = extent(x, j->nextents - 1);
+		if (e->lblk + e->len == lblk && e->pblk + e->len == pblk) {
+			e->len += len;
+			return 0;
+		}
 	}
-	if (j->nextents == JOURNAL_EXTENTS) {
-		plat_log(x->plat, PLAT_ERR, "journal: more than %u pieces are not supported",
-			 (u32)JOURNAL_EXTENTS);
+	if (j->nextents == JOURNAL_MAPS * JOURNAL_MAP_EXTENTS) {
+		plat_log(x->plat, PLAT_ERR,
+			 "journal: it lies in more than %u pieces: make it anew "
+			 "(tune2fs -O ^has_journal IMAGE; tune2fs -j IMAGE)",
+			 j->nextents);
 		return -MP_EOPNOTSUPP;
 	}
-	*e = (struct journal_extent){.lblk = lblk, .len = len, .pblk = pblk};
-	j->nextents++;
+	err = frame_keep(x, &j->map[j->nextents / JOURNAL_MAP_EXTENTS]);
+	if (err)
+		return err;
+	*extent(x, j->nextents++) = (struct journal_extent){.lblk = lblk, .len = len, .pblk = pblk};
 	return 0;
 }
 
 /* *len: blocks that follow each other from there. */
 static int log_map(struct exec *x, u32 lblk, blkno_t *pblk, u32 *len)
 {
-	const struct journal *j = journal_of(x);
-	const struct journal_extent *e = extents(x);
-	u32 low = 0, high = j->nextents;
+	u32 low = 0, high = journal_of(x)->nextents;
 
 	while (low < high) {
 		u32 mid = (low + high) / 2;
+		const struct journal_extent *e = extent(x, mid);
 
-		if (lblk >= e[mid].lblk && lblk - e[mid].lblk < e[mid].len) {
-			*pblk = e[mid].pblk + (lblk - e[mid].lblk);
-			*len = e[mid].len - (lblk - e[mid].lblk);
+		if (lblk >= e->lblk && lblk - e->lblk < e->len) {
+			*pblk = e->pblk + (lblk - e->lblk);
+			*len = e->len - (lblk - e->lblk);
 			return 0;
 		}
-		if (lblk < e[mid].lblk)
+		if (lblk < e->lblk)
 			high = mid;
 		else
 			low = mid + 1;
@@ -146,13 +153,13 @@ static int nonsense(struct exec *x, const char *field, u32 value)
 
 static int check_features(struct exec *x, const struct jbd2_super *s)
 {
+	/* fast commits: of an empty log, as log_open() has found (log_read.c) */
 	const u32 known = JBD2_INCOMPAT_REVOKE | JBD2_INCOMPAT_64BIT | JBD2_INCOMPAT_CSUM_V2 |
-			  JBD2_INCOMPAT_CSUM_V3 | JBD2_INCOMPAT_ASYNC_COMMIT;
+			  JBD2_INCOMPAT_CSUM_V3 | JBD2_INCOMPAT_ASYNC_COMMIT |
+			  JBD2_INCOMPAT_FAST_COMMIT;
 	u32 incompat = be32_get(s->s_feature_incompat);
 
-	if (incompat & JBD2_INCOMPAT_FAST_COMMIT)
-		plat_log(x->plat, PLAT_ERR, "journal: feature fast_commit is not supported");
-	if (incompat & ~(known | JBD2_INCOMPAT_FAST_COMMIT))
+	if (incompat & ~known)
 		plat_log(x->plat, PLAT_ERR, "journal: unknown incompatible features 0x%x",
 			 incompat & ~known);
 	if (be32_get(s->s_feature_ro_compat))
@@ -170,7 +177,7 @@ static int check_super(struct exec *x, struct jbd2_super *s)
 	u32 type = be32_get(s->s_header.h_blocktype), maxlen = be32_get(s->s_maxlen);
 	u32 first = be32_get(s->s_first), start = be32_get(s->s_start);
 	const struct journal *j = journal_of(x);
-	const struct journal_extent *last = extents(x) + j->nextents - 1;
+	const struct journal_extent *last = extent(x, j->nextents - 1);
 	int err;
 
 	if (be32_get(s->s_header.h_magic) != JBD2_MAGIC) {

@@ -66,6 +66,8 @@ static int check_features(struct exec *x, struct log *log, const struct jbd2_sup
 {
 	u32 compat = be32_get(sb->s_feature_compat), incompat = be32_get(sb->s_feature_incompat);
 
+	if (!sb->s_start) /* e2fsck leaves it where there are none any more */
+		incompat &= ~JBD2_INCOMPAT_FAST_COMMIT;
 	if (incompat & JBD2_INCOMPAT_FAST_COMMIT)
 		return refuse(x, -MP_EOPNOTSUPP, "feature fast_commit is not supported", incompat);
 	if (incompat & ~INCOMPAT_KNOWN)

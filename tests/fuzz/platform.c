@@ -106,12 +106,16 @@ void world_check_idle(void)
 	world.x.cut = STEPS_MAX;
 }
 
-/* The journal keeps two for as long as there is a pool. */
+/* The journal keeps some for as long as there is a pool. */
 static bool frame_is_kept(const struct frame *f)
 {
+	const struct journal *j = journal_of(&world.x);
 	fno_t fno = frame_no(&world.x, f);
 
-	return fno == journal_of(&world.x)->extents || fno == journal_of(&world.x)->super_frame;
+	for (u32 i = 0; i < JOURNAL_MAPS; i++)
+		if (j->map[i] == fno)
+			return true;
+	return fno == j->super_frame;
 }
 
 void world_close(bool whole)
