@@ -561,6 +561,8 @@ static int setattr_check(const struct ext4_inode *raw, const struct fs_setattr *
 	return set->size > FILE_SIZE_MAX ? -MP_EFBIG : 0;
 }
 
+#define SET_TIMES (FS_SET_ATIME | FS_SET_ATIME_NOW | FS_SET_MTIME | FS_SET_MTIME_NOW | FS_SET_CTIME)
+
 static int setattr_locked(struct exec *x, struct inode *inode, const struct fs_setattr *set)
 {
 	struct ext4_inode *raw = inode_raw(x, inode);
@@ -574,7 +576,8 @@ static int setattr_locked(struct exec *x, struct inode *inode, const struct fs_s
 	if (!err && set->valid & (FS_SET_SIZE | FS_SET_UID | FS_SET_GID) && !inode_is_dir(raw))
 		err = inode_lose_caps(x, inode);
 	if (!err)
-		err = inode_edit(x, inode, &raw);
+		err = set->valid & ~SET_TIMES ? inode_edit(x, inode, &raw)
+					      : inode_edit_times(x, inode, &raw);
 	if (err)
 		return err;
 	if (set->valid & FS_KILL_SUIDGID)

@@ -370,6 +370,66 @@ TEST(blocks_are_not_reused_before_their_freeing_is_committed)
 	crash_end();
 }
 
+/* ---- fdatasync */
+/* Commits, writes and flushes that an fdatasync makes. */
+struct made {
+	u64 writes, flushes;
+	bool commit;
+};
+
+static struct made datasync(struct exec *x, node_t f)
+{
+	struct plat_posix_counts a, b;
+	u32 committed = journal_of(x)->committed;
+
+	plat_posix_counts(fixture_plat(), &a);
+	CHECK_OK(fs_fsync(x, f, true));
+	plat_posix_counts(fixture_plat(), &b);
+	return (struct made){b.writes - a.writes, b.flushes - a.flushes,
+			     journal_of(x)->committed != committed};
+}
+
+TEST(fdatasync_commits_what_finds_the_data_and_nothing_else)
+{
+	struct fs_setattr times = {.valid = FS_SET_MTIME, .mtime = {.sec = 1000}};
+	struct fs_attr attr;
+	struct made m;
+	struct exec *x;
+	node_t f;
+
+	fixture_make(64, NULL, NULL);
+	x = fixture_mount();
+	f = util_create(x, "f");
+	CHECK(datasync(x, f).commit); /* it is new */
+	util_write_pattern(x, f, 1, 0, 20000);
+	CHECK(datasync(x, f).commit); /* it has grown */
+	m = datasync(x, f);
+	CHECK(!m.writes && !m.flushes); /* nothing has changed */
+	CHECK_OK(fs_setattr(x, f, &times, &attr));
+	m = datasync(x, f);
+	CHECK(!m.writes && !m.flushes); /* no data is behind that */
+	util_write_pattern(x, f, 2, 0, 20000);
+	m = datasync(x, f);
+	CHECK(m.writes && m.flushes && !m.commit); /* its place was known */
+	snapshot();
+	CHECK_OK(util_truncate(x, f, 30000));
+	CHECK(datasync(x, f).commit);
+	CHECK_OK(fs_fallocate(x, f, FS_FALLOC_KEEP_SIZE, 40960, 8192));
+	CHECK(datasync(x, f).commit);
+	CHECK_OK(fs_fallocate(x, f, FS_FALLOC_PUNCH_HOLE | FS_FALLOC_KEEP_SIZE, 0, 4096));
+	CHECK(datasync(x, f).commit);
+	CHECK_OK(fs_setattr(x, f, &times, &attr));
+	CHECK(!datasync(x, f).commit);
+	CHECK_OK(fs_fsync(x, f, false));
+	m = datasync(x, f);
+	CHECK(!m.writes && !m.flushes);
+	CHECK_EQ(journal_of(x)->committed, journal_of(x)->running - 2);
+	recover(true);
+	check_copy("/f", 2, 20000);
+	fixture_unmount_check();
+	crash_end();
+}
+
 /* ---- the medium fails */
 TEST(failed_log_write_aborts_the_journal)
 {
