@@ -56,8 +56,8 @@ int warn_unused file_set_size(struct exec *x, struct inode *inode, u64 size);
 int warn_unused file_finish_truncate(struct exec *x, struct inode *inode);
 
 /* ---- file_write.c */
-/* fs_write under the lock of the inode, in an open tx, which may be restarted; *done says how many
- * bytes are written for good, with 0 or an error. */
+/* fs_write under the lock of the inode, in an open tx, which may be restarted, from byte *done of
+ * the segs on; *done says then how many bytes are written for good, with 0 or an error. */
 int warn_unused file_write(struct exec *x, struct inode *inode, u64 pos, u32 flags,
 			   struct fs_seg *segs, u32 nsegs, u32 *done);
 /* -EISDIR, -EINVAL, -EPERM: whether the inode's data may be changed. */

@@ -400,11 +400,11 @@ static int write_check(struct exec *x, struct inode *inode, u64 pos, u32 flags, 
 int file_write(struct exec *x, struct inode *inode, u64 pos, u32 flags, struct fs_seg *segs,
 	       u32 nsegs, u32 *done)
 {
+	struct cursor c = {0, 0};
 	struct wbatch b;
-	u32 len = 0, before, i;
+	u32 len = 0, i;
 	int err;
 
-	*done = 0;
 	for (i = 0; i < nsegs; i++) {
 		if (!segs[i].len || segs[i].offset + segs[i].len > BLOCK_SIZE)
 			return -MP_EINVAL;
@@ -423,28 +423,26 @@ int file_write(struct exec *x, struct inode *inode, u64 pos, u32 flags, struct f
 			return err > 0 ? 0 : err;
 	}
 	b.segs = segs;
-	b.seg = 0;
-	b.off = 0;
-	while (len) {
-		if (*done)
+	cursor_move(&b, &c, *done);
+	b.seg = c.seg;
+	b.off = c.off;
+	for (i = *done; *done < len; *done += b.len) {
+		if (*done != i)
 			tx_restart(x);
-		before = *done;
-		b.pos = pos + before;
-		b.len = len;
+		b.pos = pos + *done;
+		b.len = len - *done;
 		err = write_batch(x, inode, &b, flags);
 		if (err)
 			break;
-		*done += b.len;
-		len -= b.len;
 	}
 	return err;
 }
 
 static int write_once(struct exec *x, node_t node, u64 *pos, u32 flags, struct fs_seg *segs,
-		      u32 nsegs)
+		      u32 nsegs, u32 *done)
 {
 	struct inode *inode;
-	u32 done = 0;
+	u64 size;
 	int err;
 
 	err = fs_writable(x);
@@ -454,22 +452,28 @@ static int write_once(struct exec *x, node_t node, u64 *pos, u32 flags, struct f
 		return err;
 	tx_begin_change(x);
 	err = inode_lock_write(x, inode);
-	if (!err && flags & FS_WRITE_APPEND)
-		*pos = inode_size(inode_raw(x, inode));
+	if (!err && flags & FS_WRITE_APPEND) {
+		size = inode_size(inode_raw(x, inode));
+		if (!*done)
+			*pos = size;
+		else if (size != *pos + *done) /* others have appended: the write ends here */
+			err = -MP_EAGAIN;
+	}
 	if (!err)
-		err = file_write(x, inode, *pos, flags, segs, nsegs, &done);
+		err = file_write(x, inode, *pos, flags, segs, nsegs, done);
 	/* what `done` counts was committed by a restart, or is by this end */
 	err = tx_end(x, err);
 	inode_put(x, inode);
-	return done ? (int)done : err;
+	return err;
 }
 
 int fs_write(struct exec *x, node_t node, u64 *pos, u32 flags, struct fs_seg *segs, u32 nsegs)
 {
+	u32 done = 0;
 	int err;
 
 	do
-		err = write_once(x, node, pos, flags, segs, nsegs);
+		err = write_once(x, node, pos, flags, segs, nsegs, &done);
 	while (journal_again(x, &err));
-	return err;
+	return done ? (int)done : err;
 }

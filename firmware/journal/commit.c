@@ -264,6 +264,8 @@ static int commit_seal(struct exec *x, struct journal *j)
 	atomic_store(&j->commit_buffers, count_buffers(x, j->running));
 	j->commit_revokes = count_revokes(x, j->running);
 	if (!j->commit_buffers && !has_forgotten(x, j->running)) {
+		atomic_store(&j->nbuffers, 0);
+		atomic_store(&j->nrevokes, 0);
 		atomic_store(&j->state, JOURNAL_RUNNING);
 		gate_set(x, j->running);
 		return 0;
