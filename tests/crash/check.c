@@ -20,6 +20,8 @@
 #include "format/ext4.h"
 #include "tests/crash/crash.h"
 
+#define CUT_EVERY 8u /* one of so many recoveries is cut off itself */
+
 static struct {
 	struct plat *plat;
 	struct pool pool;
@@ -264,6 +266,69 @@ static void recover_ours(const struct point *p, u32 seed)
 		point_fail(p, "cannot be unmounted: %d (%s)", err, crash_log());
 }
 
+/* ---- the power fails again, while we recover */
+/* Sectors of one pending write that are on the medium. */
+static u32 chosen(u32 variant, bool last, u64 *rng)
+{
+	u32 all = 0xff;
+
+	switch (variant) {
+	case 0: /* everything */
+		return all;
+	case 1: /* only the last one has overtaken all others, and is torn */
+		return last ? crash_random(rng, 256) : 0;
+	default: /* any */
+		if (crash_random(rng, 2))
+			return 0;
+		return crash_random(rng, 8) ? all : crash_random(rng, 256);
+	}
+}
+
+/* Makes the image one that a cut in the recorded writes leaves. */
+static void cut_image(u64 *rng)
+{
+	u32 event = crash_random(rng, medium.nevents), first = 0;
+
+	for (u32 i = 0; i < event; i++)
+		if (medium.events[i].kind == EVENT_FLUSH)
+			first = i;
+	for (u32 i = 0; i <= event; i++) {
+		const struct event *e = &medium.events[i];
+		u32 sectors = i < first ? 0xff : chosen(2, i == event, rng);
+
+		if (e->kind == EVENT_WRITE)
+			medium_write(e, sectors);
+	}
+}
+
+static void cut_recovery(struct point *p, u32 seed, u64 *rng)
+{
+	const struct medium kept = medium;
+	size_t size = (size_t)medium.blocks * 4096;
+	u8 *image = malloc(size);
+	int err;
+
+	memcpy(image, medium.image, size);
+	medium.events = NULL;
+	medium.nevents = medium.capacity = 0;
+	if (!crash_mount(true, seed, seed >> 8 & 1, &err))
+		point_fail(p, "cannot be mounted: %d (%s)", err, crash_log());
+	crash_unmount(false);
+	memcpy(medium.image, image, size);
+	if (medium.nevents)
+		cut_image(rng);
+	medium_begin();
+	free(medium.events);
+	medium.events = kept.events;
+	medium.nevents = kept.nevents;
+	medium.capacity = kept.capacity;
+	p->who = "us, cut off recovering";
+	recover_ours(p, seed);
+	medium_undo_to(kept.nundo);
+	memcpy(medium.image, image, size);
+	free(image);
+}
+
 static int run_fsck(const char *path, const char *how, char *out, size_t size)
 {
 	char command[600];
@@ -319,6 +384,10 @@ static void check_point(const struct check_options *opt, struct point *p, u64 *r
 	snprintf(path, sizeof(path), "%s/crash-%d", opt->dir, (int)getpid());
 	if (fsck)
 		medium_save(path);
+	if (opt->only_event != ~0u || crash_random(rng, CUT_EVERY) == 0) {
+		cut_recovery(p, seed, rng);
+		counts->recoveries++;
+	}
 	p->who = "us";
 	recover_ours(p, seed);
 	counts->points++;
@@ -350,23 +419,6 @@ static void check_point(const struct check_options *opt, struct point *p, u64 *r
 /* ---- the images of one event */
 #define VARIANTS 3u
 
-/* Sectors of one pending write that are on the medium. */
-static u32 chosen(u32 variant, bool last, u64 *rng)
-{
-	u32 all = 0xff;
-
-	switch (variant) {
-	case 0: /* everything */
-		return all;
-	case 1: /* only the last one has overtaken all others, and is torn */
-		return last ? crash_random(rng, 256) : 0;
-	default: /* any */
-		if (crash_random(rng, 2))
-			return 0;
-		return crash_random(rng, 8) ? all : crash_random(rng, 256);
-	}
-}
-
 static void check_event(const struct check_options *opt, u64 workload, u32 first, u32 event,
 			struct check_counts *counts)
 {
@@ -396,7 +448,7 @@ void check_all(const struct check_options *opt, u64 workload, struct check_count
 	for (u32 i = 0; i < medium.nevents; i++) {
 		if (medium.events[i].kind == EVENT_FLUSH) {
 			for (; first < i; first++)
-				medium_settle(&medium.events[first]);
+				medium_write(&medium.events[first], 0xff);
 			first = i + 1;
 			counts->flushes++;
 			continue;

@@ -66,10 +66,12 @@ void medium_undoing(struct plat *plat);
 void medium_begin(void);
 /* Takes back everything since the last call. */
 void medium_undo(void);
+/* The same, back to when there were n entries. */
+void medium_undo_to(u32 n);
 /* Writes the block, so that medium_undo() takes it back; sectors: a bit for each 512 bytes. */
 void medium_put(const struct event *event, u32 sectors);
-/* What a flush makes durable. */
-void medium_settle(const struct event *event);
+/* The same for good. */
+void medium_write(const struct event *event, u32 sectors);
 /* The image as it is now, into a file. */
 void medium_save(const char *path);
 void medium_take(const char *path);
@@ -147,7 +149,7 @@ struct check_options {
 };
 
 struct check_counts {
-	u64 workloads, points, fscks, writes, flushes;
+	u64 workloads, points, recoveries, fscks, writes, flushes;
 };
 
 /* Every crash point of the recorded workload. */

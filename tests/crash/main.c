@@ -265,11 +265,12 @@ static int run(const struct check_options *opt, u64 from, u64 points, int second
 		if (state)
 			remember(state, i + 1);
 	}
-	printf("%llu crash points of %llu writes and %llu flushes in %llu workloads, %llu to "
-	       "e2fsck, seed %llu, %lld s\n",
+	printf("%llu crash points of %llu writes and %llu flushes in %llu workloads, %llu cut "
+	       "again while recovering, %llu to e2fsck, seed %llu, %lld s\n",
 	       (unsigned long long)shared->counts.points, (unsigned long long)shared->counts.writes,
 	       (unsigned long long)shared->counts.flushes,
 	       (unsigned long long)shared->counts.workloads,
+	       (unsigned long long)shared->counts.recoveries,
 	       (unsigned long long)shared->counts.fscks, (unsigned long long)run_seed,
 	       (long long)(time(NULL) - begun));
 	if (!failed)

@@ -69,9 +69,9 @@ static void undo_flush(void *arg)
 	(void)arg;
 }
 
-void medium_undo(void)
+void medium_undo_to(u32 n)
 {
-	while (medium.nundo) {
+	while (medium.nundo > n) {
 		u32 block = medium.undo[--medium.nundo].block;
 
 		memcpy(medium.image + (size_t)block * 4096, medium.undo[medium.nundo].old, 4096);
@@ -79,18 +79,23 @@ void medium_undo(void)
 	}
 }
 
-void medium_put(const struct event *event, u32 sectors)
+void medium_undo(void)
 {
-	undo_note(event->block);
+	medium_undo_to(0);
+}
+
+void medium_write(const struct event *event, u32 sectors)
+{
 	for (u32 i = 0; i < 8; i++)
 		if (sectors >> i & 1)
 			memcpy(medium.image + (size_t)event->block * 4096 + i * 512,
 			       event->data + i * 512, 512);
 }
 
-void medium_settle(const struct event *event)
+void medium_put(const struct event *event, u32 sectors)
 {
-	memcpy(medium.image + (size_t)event->block * 4096, event->data, 4096);
+	undo_note(event->block);
+	medium_write(event, sectors);
 }
 
 void medium_record(struct plat *plat)
