@@ -428,6 +428,7 @@ static int inode_finish(struct exec *x, struct inode *inode)
 		err = inode_free(x, inode->ino, inode_is_dir(raw));
 	if (err)
 		return err;
+	inode_count_change(inode);
 	raw->i_dtime = (u32)x->now.sec;
 	atomic_store(&inode->flags, inode->flags | INODE_DEAD);
 	return 0; /* its last pin, or who gets its number, takes it out of the hash */
