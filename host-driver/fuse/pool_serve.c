@@ -36,6 +36,7 @@
 #define WRITE_HEAD ((u32)(sizeof(struct fuse_in_header) + sizeof(struct fuse_write_in)))
 #define WRITE_FRAMES (FUSE_MAX_WRITE / BLOCK_SIZE)
 #define LONG_WRITE 16384u
+#define LONG_RUN 32u /* messages after a long write among which another is expected */
 
 #define LOOK_EVERY 8u  /* messages: then it is seen whether another one waits already */
 #define CALM_LOOKS 16u /* so many in a row that found none: one thread less will do */
@@ -52,8 +53,8 @@ struct thread {
 	struct fuse_call call;
 	u32 nframes; /* frames for payload that it owns */
 	fno_t frames[FUSE_PAY_SEGS];
-	bool long_write; /* the last message was one */
-	bool in_frames;  /* this message's bytes behind WRITE_HEAD are in frames[] */
+	u32 long_run;   /* so many messages more may be long writes */
+	bool in_frames; /* this message's bytes behind WRITE_HEAD are in frames[] */
 	u8 *buffer;
 	u64 requests; /* counted by the thread, read by others */
 	_Alignas(8) u8 out[FUSE_OUT_ROOM];
@@ -93,13 +94,13 @@ static u8 *own_data(const struct thread *t, u32 i)
 	return frame_data(&t->x, frame_of(&t->x, t->frames[i]));
 }
 
-/* Reads a message. Where one long write follows another, what it writes goes straight into frames,
- * which then become pages of the file. */
+/* Reads a message. Where one long write follows another, among others, what it writes goes straight
+ * into frames, which then become pages of the file. */
 static ssize_t receive(struct thread *t)
 {
 	struct iovec iov[1 + WRITE_FRAMES];
 
-	t->in_frames = t->long_write && own_frames(t, WRITE_FRAMES) == 0;
+	t->in_frames = t->long_run && own_frames(t, WRITE_FRAMES) == 0;
 	if (!t->in_frames)
 		return read(t->fd, t->buffer, BUFFER);
 	iov[0] = (struct iovec){t->buffer, WRITE_HEAD};
@@ -159,7 +160,10 @@ static int lay_out(struct thread *t, u32 len)
 		memset(t->buffer + c->in_len, 0, 4 - c->in_len % 4);
 	c->pay_len = len - c->in_len;
 	c->npay = 0;
-	t->long_write = is_write && len >= LONG_WRITE;
+	if (is_write && len >= LONG_WRITE)
+		t->long_run = LONG_RUN;
+	else if (t->long_run)
+		t->long_run--;
 	if (!c->pay_len)
 		return 0;
 	if (!t->in_frames)
@@ -208,6 +212,16 @@ static void tell_ready(struct pool_server *server, int error)
 		server->config.ready(server->config.user, error);
 }
 
+/* Buffers of users begin anywhere, and the kernel cuts what touches more pages than this. It cannot
+ * ask for longer reads: mounts have max_read (cli/options.c). */
+static void init_pages(struct thread *t)
+{
+	struct fuse_init_out *out = (void *)(t->out + sizeof(struct fuse_out_header));
+
+	if (out->flags & FUSE_INIT_MAX_PAGES)
+		out->max_pages = FUSE_MAX_WRITE / BLOCK_SIZE + 1;
+}
+
 static void serve(struct thread *t, u32 len)
 {
 	struct fuse_call *c = &t->call;
@@ -226,6 +240,8 @@ static void serve(struct thread *t, u32 len)
 	if (t->server->config.trace)
 		trace(t);
 	err = c->in->opcode == FUSE_INIT ? out->error : 1;
+	if (!err)
+		init_pages(t);
 	send_reply(t);
 	for (i = 0; i < c->npay; i++) /* a write may have taken frames and left others */
 		t->frames[i] = c->pay[i].frame;

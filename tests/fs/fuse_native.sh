@@ -171,6 +171,35 @@ PYTHON
 	compare_with_kernel
 }
 
+# messages KIND: how many of them the daemon, started with -d, has served
+messages() {
+	grep -c "^mpdisk: [0-9]* $1 " "$RUN/native.log"
+}
+
+case_long_requests_are_one_message_wherever_their_buffer_begins() {
+	image 64M && start -d || return 1
+	python3 - "$MNT/f" <<'PYTHON' || return 1
+import mmap, os, sys
+memory = mmap.mmap(-1, 1 << 20)
+fd = os.open(sys.argv[1], os.O_RDWR | os.O_CREAT)
+want = b""
+for i, skip in enumerate((0, 1, 77, 4095)):
+    piece = memoryview(memory)[skip:skip + 131072]
+    piece[:] = bytes((i + k) % 251 for k in range(131072))
+    want += bytes(piece)
+    assert os.pwrite(fd, piece, i * 131072) == 131072
+    assert os.pwrite(fd, b"short", 4 * 131072) == 5
+for i, skip in enumerate((5, 0, 4000, 2048)):
+    piece = memoryview(memory)[skip:skip + 131072]
+    assert os.preadv(fd, [piece], i * 131072) == 131072
+    assert piece == want[i * 131072:(i + 1) * 131072], i
+assert os.preadv(fd, [memoryview(memory)[:524288]], 0) == 524288 and memory[:524288] == want
+PYTHON
+	[ "$(messages WRITE) $(messages READ)" = "8 8" ] ||
+		{ echo "$(messages WRITE) WRITE and $(messages READ) READ, not 8 of each"; return 1; }
+	compare_with_kernel
+}
+
 case_allocates_punches_and_finds_holes() {
 	image 128M && start || return 1
 	python3 - "$MNT/f" <<'PYTHON' || return 1
