@@ -76,7 +76,7 @@ static int map_new(struct exec *x, struct inode *inode, lblk_t index)
 	u64 pos = (u64)index << BLOCK_SHIFT, size = inode_size(inode_raw(x, inode));
 	struct fs_seg seg = {.len = (u16)min_of((u64)BLOCK_SIZE, size - pos)};
 	struct frame *f;
-	u32 done;
+	u32 done = 0;
 	int err;
 
 	err = frame_alloc(x, &f);
