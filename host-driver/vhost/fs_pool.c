@@ -28,7 +28,6 @@
 #define REQUEST_MAX (FUSE_MAX_WRITE + 8192u)
 #define WRITE_HEAD ((u32)(sizeof(struct fuse_in_header) + sizeof(struct fuse_write_in)))
 #define MORE_IN_A_ROW 4u /* requests with another one behind them: a second thread helps */
-#define WAITING_MAX 64u  /* requests for locks that wait hold descriptors of the queue */
 
 /* A request that waits for a lock, or may come to. */
 struct parked {
@@ -229,15 +228,19 @@ static struct parked *unpark(struct fs_pool *fs, const struct parked *which, u64
 static bool serve_lock(struct thread *t)
 {
 	struct parked *parked = park(t);
+	struct fuse_out_header *out = t->call.out;
 	bool waits;
 
 	if (!parked) {
 		fail_call(&t->call, -ENOMEM);
 		return false;
 	}
+	t->call.session->max_waiting = t->request.waiting_max;
 	fuse_serve(&t->call);
 	waits = fuse_waits(&t->call);
 	if (!waits) {
+		if (out->error == -EAGAIN) /* too many wait: not what a caller that waits expects */
+			out->error = -ENOLCK;
 		pthread_mutex_lock(&t->fs->parked_lock);
 		parked = unpark(t->fs, parked, 0);
 		pthread_mutex_unlock(&t->fs->parked_lock);
@@ -310,7 +313,6 @@ static void drop_guest(struct fs_pool *fs, struct exec *x)
 
 	pthread_mutex_lock(&fs->parked_lock);
 	session_drop(x, session);
-	session->max_waiting = WAITING_MAX;
 	while ((parked = fs->parked)) {
 		fs->parked = parked->next;
 		parked_free(parked);
@@ -474,7 +476,6 @@ int fs_pool_new(const struct fs_pool_config *config, struct fs_pool **out)
 		fs_pool_free(fs);
 		return err;
 	}
-	mpdisk_session(config->disk)->max_waiting = WAITING_MAX;
 	plat_posix_on_wait(fs->threads[0]->x.plat, about_to_wait);
 	*out = fs;
 	return 0;

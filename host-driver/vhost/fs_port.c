@@ -32,6 +32,7 @@ struct fs_port {
 	struct port_server *server;
 	bool fresh; /* nothing is held on the port; as server */
 	atomic_bool lost, stuck;
+	atomic_uint waiting;          /* SETLKW that are on the port */
 	struct vhost_request request; /* [taker] */
 	uint8_t *message;             /* [taker] */
 };
@@ -39,17 +40,19 @@ struct fs_port {
 /* ---- replies */
 static void on_reply(void *user, void *origin, uint32_t opcode, const struct iovec *iov, int niov)
 {
+	struct fs_port *fs = user;
 	struct vhost_request *request = origin;
 	struct fuse_out_header header = {.len = sizeof(header), .error = -EIO};
 	const struct iovec failure = {&header, sizeof(header)};
 
-	(void)user;
 	if (!vhost_answer(request, iov, niov)) { /* there is less room than it asked for */
 		header.unique = ((const struct fuse_out_header *)iov[0].iov_base)->unique;
 		if (!vhost_answer(request, &failure, 1) && !vhost_answer(request, NULL, 0))
 			vhost_broken(request, "a request cannot be answered");
 	}
-	if (opcode != FUSE_SETLKW) /* which may take for ever */
+	if (opcode == FUSE_SETLKW) /* which may take for ever */
+		atomic_fetch_sub(&fs->waiting, 1);
+	else
 		vhost_done(request);
 	free(request);
 }
@@ -135,6 +138,17 @@ static const char *take(struct fs_port *fs)
 	return in->len == len ? NULL : "a FUSE message is not as long as it says";
 }
 
+/* As many wait as may. */
+static void refuse_lock(struct fs_port *fs, struct vhost_request *origin)
+{
+	struct fuse_out_header header = {.len = sizeof(header), .error = -ENOLCK};
+	const struct iovec iov = {&header, sizeof(header)};
+
+	header.unique = ((const struct fuse_in_header *)(const void *)fs->message)->unique;
+	vhost_done(&fs->request);
+	on_reply(fs, origin, FUSE_SETLKW, &iov, 1);
+}
+
 static void serve(struct fs_port *fs)
 {
 	const struct fuse_in_header *in = (const void *)fs->message;
@@ -156,8 +170,13 @@ static void serve(struct fs_port *fs)
 		vhost_done(&fs->request);
 		return;
 	}
-	if (in->opcode == FUSE_SETLKW)
+	if (in->opcode == FUSE_SETLKW) {
+		if (atomic_fetch_add(&fs->waiting, 1) >= fs->request.waiting_max) {
+			refuse_lock(fs, origin);
+			return;
+		}
 		vhost_done(&fs->request);
+	}
 	port_server_take(fs->server, fs->message, in->len, origin);
 	port_server_await_room(fs->server);
 }

@@ -495,10 +495,11 @@ static uint32_t least_size(uint32_t request)
 	}
 }
 
+/* Who asks for an acknowledgement gets it, agreed on or not: QEMU agrees only once, and not again
+ * with a back end that has taken the place of another. */
 int handle_message(struct vhost *vhost)
 {
 	const struct vhost_header header = vhost->receiver.header;
-	bool acknowledge;
 	int err = -EINVAL;
 
 	pthread_rwlock_wrlock(&vhost->config);
@@ -511,14 +512,11 @@ int handle_message(struct vhost *vhost)
 		err = set(vhost);
 	}
 	queues_update(vhost);
-	/* looked at now: the message that agrees on it is acknowledged too */
-	acknowledge = header.flags & VHOST_FLAG_NEED_REPLY &&
-		      vhost->protocol_features >> VHOST_PROTOCOL_F_REPLY_ACK & 1;
 	pthread_rwlock_unlock(&vhost->config);
 	if (err)
 		report(LOG_WARNING, "%s: vhost-user message %u is refused: %s",
 		       vhost->config_in.socket, header.request, error_text(err));
-	if (acknowledge)
+	if (header.flags & VHOST_FLAG_NEED_REPLY)
 		return reply_number(vhost, err ? 1 : 0);
 	return err;
 }

@@ -78,6 +78,14 @@ static int take(struct vhost *vhost, struct queue *queue, struct vhost_request *
 	return got;
 }
 
+/* Such a request takes three descriptors, or one that is indirect. */
+static unsigned int waiting_max(const struct ring *ring)
+{
+	const unsigned int places = ring->indirect ? ring->size : ring->size / 4;
+
+	return places - places / 4;
+}
+
 /* [config for reading] */
 static int pop(struct vhost *vhost, unsigned int i, struct vhost_request *request)
 {
@@ -97,6 +105,7 @@ static int pop(struct vhost *vhost, unsigned int i, struct vhost_request *reques
 	request->queue = i;
 	request->life = queue->life;
 	request->alone = false;
+	request->waiting_max = waiting_max(&queue->ring);
 	request->got = 0;
 	request->at = request->at_offset = 0;
 	return got;

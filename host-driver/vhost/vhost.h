@@ -52,6 +52,9 @@ struct vhost_request {
 	bool more;     /* when it was taken there was another one behind it */
 	bool alone;
 	uint32_t got;
+	/* so many that wait for locks a guest may leave in this queue: there must be room for the
+	 * one that ends their waiting */
+	unsigned int waiting_max;
 	unsigned int at;    /* segment that is copied next, */
 	uint32_t at_offset; /* and where in it */
 	struct chain chain;

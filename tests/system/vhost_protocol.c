@@ -231,6 +231,31 @@ static const char *lock_is_waited_for(struct front *f)
 	return NULL;
 }
 
+/* With nothing indirect, a sixteenth of the queue's descriptors. */
+static const char *waits_leave_room_in_the_queue(struct front *f)
+{
+	const unsigned int may = FRONT_SIZE / 4 - FRONT_SIZE / 16;
+	uint64_t node, fh, node_2, fh_2;
+	struct front g;
+	unsigned int i;
+	int tag = -1;
+
+	front_boot(&g, other, FRONT_PLAIN);
+	CHECK(fuse_make(f, "full", &node, &fh) == 0);
+	CHECK(fuse_make(&g, "full", &node_2, &fh_2) == 0);
+	CHECK(fuse_lock(f, FUSE_SETLK, node, fh, F_WRLCK) == 0);
+	for (i = 0; i <= may; i++) {
+		tag = fuse_lock_submit(&g, node_2, fh_2, F_WRLCK);
+		CHECK(tag >= 0);
+		CHECK(front_await(&g, tag, i < may ? 50 : 5000, NULL, NULL) ==
+		      (i < may ? 1 : -ENOLCK));
+		g.busy[tag] = false; /* its buffers are used again */
+	}
+	CHECK(fuse_lock(f, FUSE_SETLK, node, fh, F_UNLCK) == 0);
+	front_close(&g);
+	return NULL;
+}
+
 static const char *interrupt_ends_a_wait(struct front *f)
 {
 	struct fuse_interrupt_in in;
@@ -441,6 +466,7 @@ int main(int argc, char **argv)
 	RUN(both, forget_on_the_urgent_queue_ends);
 	RUN(both, messages_are_acknowledged);
 	RUN(both, lock_is_waited_for);
+	RUN(both, waits_leave_room_in_the_queue);
 	RUN(both, interrupt_ends_a_wait);
 	RUN(both, guest_that_goes_gives_everything_back);
 	RUN(both, second_init_drops_what_was_held);
