@@ -160,8 +160,8 @@ static int pool_map(struct mpdisk *disk, u32 size, void **base)
 	return 0;
 }
 
-/* The first bytes of the file: zeros where it is shorter. */
-static int pool_file_head(const struct mpdisk *disk, struct pool_header *hdr, u64 *size)
+/* The first bytes of the file: zeros where it is shorter. room: that it takes. */
+static int pool_file_head(const struct mpdisk *disk, struct pool_header *hdr, u64 *size, u64 *room)
 {
 	struct stat st;
 	ssize_t n;
@@ -172,14 +172,15 @@ static int pool_file_head(const struct mpdisk *disk, struct pool_header *hdr, u6
 	if (!S_ISREG(st.st_mode))
 		return -EINVAL;
 	*size = (u64)st.st_size;
+	*room = (u64)st.st_blocks;
 	n = pread(disk->fd, hdr, sizeof(*hdr), 0);
 	return n < 0 ? -errno : 0;
 }
 
 /* A file that holds something else is not overwritten. */
-static bool is_ours(const struct pool_header *hdr, u64 size)
+static bool is_ours(const struct pool_header *hdr, u64 room)
 {
-	return size == 0 || hdr->magic == POOL_MAGIC || hdr->magic == POOL_FORMATTING;
+	return room == 0 || hdr->magic == POOL_MAGIC || hdr->magic == POOL_FORMATTING;
 }
 
 /* ---- the first host */
@@ -231,18 +232,29 @@ static int enter(struct mpdisk *disk, const struct mpdisk_options *o)
 	return exec_join(&disk->pool, disk->plat, disk->host, &disk->x);
 }
 
+/* A kernel that has the file as its memory needs it to stay as large as it is. */
+static u32 pool_size(const struct mpdisk_options *o, u64 file_size)
+{
+	u32 mib = o->pool_mib;
+
+	if (!mib && file_size >> 20 >= MPDISK_POOL_MIN_MIB)
+		mib = (u32)min_of(file_size >> 20, MPDISK_POOL_MAX_MIB);
+	return (mib ? mib : MPDISK_POOL_DEFAULT_MIB) << 20;
+}
+
 static int format(struct mpdisk *disk, const struct mpdisk_options *o)
 {
 	const struct fs_mount_opts opts = {.read_only = o->read_only};
 	struct pool_header hdr;
-	u64 file_size;
+	u64 file_size, room;
 	void *base;
-	u32 size = (o->pool_mib ? o->pool_mib : MPDISK_POOL_DEFAULT_MIB) << 20;
+	u32 size;
 	int err;
 
-	err = pool_file_head(disk, &hdr, &file_size);
-	if (err || !is_ours(&hdr, file_size))
+	err = pool_file_head(disk, &hdr, &file_size, &room);
+	if (err || !is_ours(&hdr, room))
 		return refuse(o, -EINVAL, "%s: is not a pool, and not empty", o->pool);
+	size = pool_size(o, file_size);
 	err = image_open(disk, o, true, !o->read_only);
 	if (!err)
 		err = make_room(disk, o, size);
@@ -269,8 +281,8 @@ static int format(struct mpdisk *disk, const struct mpdisk_options *o)
 /* ---- the others */
 static int check_live(struct mpdisk *disk, const struct mpdisk_options *o, struct pool_header *hdr)
 {
-	u64 size;
-	int err = pool_file_head(disk, hdr, &size);
+	u64 size, room;
+	int err = pool_file_head(disk, hdr, &size, &room);
 
 	if (err)
 		return refuse(o, err, "%s: %s", o->pool, strerror(-err));
@@ -426,14 +438,14 @@ static void disk_free(struct mpdisk *disk)
 	free(disk);
 }
 
-/* Nobody is left: the pool is empty, and its memory free. */
+/* Nobody is left: the pool is empty and its memory free; the file keeps its size. */
 static void pool_file_end(struct mpdisk *disk)
 {
 	plat_posix_waits_end(disk->plat);
 	atomic_store_release(&disk->pool.hdr->magic, POOL_FORMATTING);
 	munmap(disk->pool.base, disk->pool.size);
 	disk->pool.base = NULL;
-	if (ftruncate(disk->fd, 0) != 0)
+	if (ftruncate(disk->fd, 0) != 0 || ftruncate(disk->fd, disk->pool.size) != 0)
 		plat_log(disk->plat, PLAT_WARN, "the pool file cannot be emptied: error %d", errno);
 }
 

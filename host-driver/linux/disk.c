@@ -141,10 +141,9 @@ static void pool_map(struct mpd_disk *d, u32 size)
 }
 
 /* A file that holds something else is not overwritten. */
-static bool is_ours(const struct pool_header *hdr, u64 size)
+static bool is_ours(const struct pool_header *hdr, unsigned long long room)
 {
-	return size == 0 || hdr->magic == POOL_MAGIC || hdr->magic == POOL_FORMATTING ||
-	       !memchr_inv(hdr, 0, sizeof(*hdr));
+	return room == 0 || hdr->magic == POOL_MAGIC || hdr->magic == POOL_FORMATTING;
 }
 
 /* ---- the medium */
@@ -227,14 +226,14 @@ static int enter(struct mpd_disk *d, const struct mpd_options *o)
 static int format(struct mpd_disk *d, const struct mpd_options *o, void *super)
 {
 	const struct fs_mount_opts opts = {.read_only = o->read_only};
-	unsigned long long id[2], size;
+	unsigned long long id[2], size, room;
 	struct pool_header hdr;
 	int err;
 
-	err = host_size(d->fd, &size);
+	err = host_size(d->fd, &size, &room);
 	if (!err)
 		err = host_read(d->fd, &hdr, sizeof(hdr), 0);
-	if (err || !is_ours(&hdr, size))
+	if (err || !is_ours(&hdr, room))
 		return refuse(-EINVAL, "%s: is not a pool, and not empty", d->path);
 	if (d->room < POOL_MIN_SIZE)
 		return refuse(-ENOSPC,
@@ -272,8 +271,8 @@ static int format(struct mpd_disk *d, const struct mpd_options *o, void *super)
 /* ---- the others */
 static int check_live(struct mpd_disk *d, struct pool_header *hdr)
 {
-	unsigned long long size;
-	int err = host_size(d->fd, &size);
+	unsigned long long size, room;
+	int err = host_size(d->fd, &size, &room);
 
 	if (!err)
 		err = host_read(d->fd, hdr, sizeof(*hdr), 0);

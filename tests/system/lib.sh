@@ -102,11 +102,19 @@ start_device() {
 	done
 }
 
+# takes_no_room FILE...: that exist.
+takes_no_room() {
+	local file
+	for file in "$@"; do
+		[ ! -e "$file" ] || [ "$(stat -c %b "$file")" = 0 ] || return 1
+	done
+}
+
 # stop_device: in good order; fails if it has to be killed, or ended badly.
 stop_device() {
 	local status=0
 	if [ "$LOCAL" = shared ]; then
-		[ ! -s "$RUN/pool" ] || { echo "the last host has left the pool as it was" && return 1; }
+		takes_no_room "$RUN/pool" || { echo "the last host has left the pool as it was" && return 1; }
 		return 0
 	fi
 	if [ -n "$LOCAL" ]; then

@@ -68,7 +68,7 @@ static int host_stat(int fd, struct stat *st)
 	return (int)result(syscall(SYS_fstat, fd, st));
 }
 
-int host_size(int fd, unsigned long long *size)
+int host_size(int fd, unsigned long long *size, unsigned long long *room)
 {
 	struct stat st;
 	int err = host_stat(fd, &st);
@@ -78,6 +78,7 @@ int host_size(int fd, unsigned long long *size)
 	if (!S_ISREG(st.st_mode))
 		return -EINVAL;
 	*size = (unsigned long long)st.st_size;
+	*room = (unsigned long long)st.st_blocks;
 	return 0;
 }
 

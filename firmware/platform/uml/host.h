@@ -16,7 +16,8 @@ unsigned long long host_ms(void);
 /* ---- the pool's file; errors are negative errno */
 /* Its path, absolute. */
 int host_path(int fd, char *path, unsigned int size);
-int host_size(int fd, unsigned long long *size);
+/* room: what it takes; a file that is only long takes none. */
+int host_size(int fd, unsigned long long *size, unsigned long long *room);
 /* Reads len bytes, zeros behind the end. */
 int host_read(int fd, void *p, unsigned int len, unsigned long long pos);
 /* Makes it a file of size bytes that has room on its medium and begins with this word. */
