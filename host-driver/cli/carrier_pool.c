@@ -69,6 +69,7 @@ static int pool_start(const struct carrier_config *config, void *state)
 		.disk = s->disk,
 		.threads = config->options->threads,
 		.trace = config->options->trace,
+		.local_locks = config->options->local_locks,
 		.ready = config->ready,
 		.stop = config->stop,
 		.user = config->user,

@@ -127,6 +127,7 @@ static int port_start(const struct carrier_config *config, void *state)
 		.link = s->link,
 		.info = s->info,
 		.trace = config->options->trace,
+		.local_locks = config->options->local_locks,
 		.ready = config->ready,
 		.stop = config->stop,
 		.user = config->user,

@@ -23,7 +23,7 @@ static const char help[] =
 	"  --pool FILE    all who mount the same IMAGE with the same FILE share it\n"
 	"  -o OPTIONS     allow_other, ro, default_permissions, fsname=NAME, max_read=BYTES,\n"
 	"                 attach_timeout=SECONDS, pool=FILE, pool_size=MIB, threads=N,\n"
-	"                 and those of mount(8); see mpdisk(8)\n"
+	"                 local_locks, and those of mount(8); see mpdisk(8)\n"
 	"  -f             stay in the foreground\n"
 	"  -d             foreground, and trace every message to stderr\n"
 	"vhost-fs give a UML or QEMU guest the disk behind LINK, or IMAGE, as virtio-fs device "

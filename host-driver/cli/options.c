@@ -91,6 +91,10 @@ static int parse_word(struct mount_options *options, const char *word)
 		options->read_only = false;
 	if (strcmp(word, "no_default_permissions") == 0 || strcmp(word, "no_allow_other") == 0)
 		return pass_on(options, word); /* options_finish takes it out again */
+	if (strcmp(word, "local_locks") == 0) {
+		options->local_locks = true;
+		return 0;
+	}
 	if (strncmp(word, "attach_timeout=", 15) == 0) {
 		if (parse_number(word + 15, 1, 3600, &options->attach_timeout) == 0)
 			return 0;

@@ -13,6 +13,7 @@ struct mount_options {
 	bool foreground;
 	bool trace;
 	bool read_only;
+	bool local_locks;            /* locks on files are not seen by other hosts */
 	bool sloppy;                 /* unknown options are ignored */
 	unsigned int attach_timeout; /* seconds */
 	unsigned int pool_mib;       /* 0: not said */

@@ -153,7 +153,7 @@ static const char *check(const struct device *device)
 		return "a tag has 1 to 36 bytes";
 	if (!device->queues)
 		return "a device has 1 to 16 request queues";
-	if (o->fuse_options && strcmp(o->fuse_options, "ro") != 0)
+	if (o->local_locks || (o->fuse_options && strcmp(o->fuse_options, "ro") != 0))
 		return "the guest mounts: options of mounts are not for this";
 	return NULL;
 }

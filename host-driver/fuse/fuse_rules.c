@@ -102,6 +102,14 @@ const char *fuse_opcode_name(uint32_t opcode)
 	return rule ? rule->name : "?";
 }
 
+void fuse_init_local_locks(void *message, uint32_t len)
+{
+	struct fuse_init_in *in = (void *)((uint8_t *)message + sizeof(struct fuse_in_header));
+
+	if (len >= sizeof(struct fuse_in_header) + offsetof(struct fuse_init_in, flags) + 4)
+		in->flags &= ~(uint32_t)(FUSE_POSIX_LOCKS | FUSE_FLOCK_LOCKS);
+}
+
 int fuse_expect(const void *message, uint32_t len, struct fuse_expect *expect)
 {
 	const struct fuse_in_header *header = message;

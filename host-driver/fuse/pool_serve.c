@@ -230,6 +230,8 @@ static void serve(struct thread *t, u32 len)
 	int err;
 
 	err = lay_out(t, len);
+	if (c->in->opcode == FUSE_INIT && t->server->config.local_locks)
+		fuse_init_local_locks(t->buffer, len);
 	if (err) {
 		*out = (struct fuse_out_header){sizeof(*out), err, c->in->unique};
 		c->out_len = sizeof(*out);

@@ -18,7 +18,8 @@ struct pool_server_config {
 	int stop_fd; /* readable: somebody wants the mount to end; stop() is called each time */
 	struct mpdisk *disk;
 	unsigned int threads;
-	bool trace; /* every message to stderr */
+	bool trace;       /* every message to stderr */
+	bool local_locks; /* on files: the kernel keeps them to itself */
 	/* FUSE_INIT has been answered: 0, or a negative errno. Called once, from a thread. */
 	void (*ready)(void *user, int error);
 	/* Reads stop_fd and starts the unmount without waiting for it. */

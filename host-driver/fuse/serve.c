@@ -61,8 +61,11 @@ static void write_reply(void *user, void *origin, uint32_t opcode, const struct 
 static int read_message(struct server *server)
 {
 	ssize_t len = read(server->config.fuse_fd, server->read_buffer, READ_BYTES);
+	const struct fuse_in_header *head = (const void *)server->read_buffer;
 
-	if (len >= (ssize_t)sizeof(struct fuse_in_header)) {
+	if (len >= (ssize_t)sizeof(*head)) {
+		if (head->opcode == FUSE_INIT && server->config.local_locks)
+			fuse_init_local_locks(server->read_buffer, (uint32_t)len);
 		port_server_take(server->port, server->read_buffer, (uint32_t)len, NULL);
 		return 1;
 	}

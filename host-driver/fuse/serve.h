@@ -18,7 +18,8 @@ struct server_config {
 	int stop_fd; /* readable: somebody wants the mount to end; stop() is called each time */
 	struct link *link;
 	struct port_info info;
-	bool trace; /* every message to stderr */
+	bool trace;       /* every message to stderr */
+	bool local_locks; /* on files: the kernel keeps them to itself */
 	/* FUSE_INIT has been answered: 0, or a negative errno after which server_run returns.
 	 * Called once, from another thread than server_run's. */
 	void (*ready)(void *user, int error);

@@ -200,6 +200,35 @@ PYTHON
 	compare_with_kernel
 }
 
+# Locks hold, and what of them and of closing is asked of the daemon.
+locks_and_closes() {
+	image 64M && start -d "$@" || return 1
+	python3 - "$MNT/f" <<'PYTHON' || return 1
+import errno, fcntl, os, sys
+fd = os.open(sys.argv[1], os.O_RDWR | os.O_CREAT)
+fcntl.lockf(fd, fcntl.LOCK_EX)
+child = os.fork()
+if not child:
+    try:
+        fcntl.lockf(os.open(sys.argv[1], os.O_RDWR), fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as e:
+        os._exit(e.errno == errno.EAGAIN)
+    os._exit(0)
+assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 1
+os.close(fd)
+PYTHON
+	finish && judge
+}
+
+case_locks_and_their_end_are_told_the_daemon() {
+	locks_and_closes && [ "$(messages SETLK)" -gt 0 ] && [ "$(messages FLUSH)" -gt 0 ]
+}
+
+case_local_locks_are_not_and_closing_sends_no_flush() {
+	locks_and_closes -o local_locks && [ "$(messages CREATE)" = 1 ] &&
+		[ "$(messages SETLK)" = 0 ] && [ "$(messages FLUSH)" = 0 ]
+}
+
 case_allocates_punches_and_finds_holes() {
 	image 128M && start || return 1
 	python3 - "$MNT/f" <<'PYTHON' || return 1

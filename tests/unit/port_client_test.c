@@ -13,6 +13,7 @@
 
 #include <linux/fuse.h>
 
+#include "../../host-driver/fuse/fuse_opcode.h"
 #include "../../host-driver/fuse/fuse_rules.h"
 #include "../../host-driver/fuse/port_client.h"
 #include "../../host-driver/fuse/port_slots.h"
@@ -675,6 +676,22 @@ static void test_init_is_clamped(void)
 	printf("PASS %s\n", current);
 }
 
+static void test_local_locks(void)
+{
+	struct {
+		struct fuse_in_header head;
+		struct fuse_init_in in;
+	} init = {.in = {.major = 7, .flags = 0xffffffff}};
+
+	current = "local_locks_take_locks_out_of_init_and_nothing_else";
+	fuse_init_local_locks(&init, sizeof(init.head) + 12);
+	CHECK(init.in.flags == 0xffffffff);
+	fuse_init_local_locks(&init, sizeof(init));
+	CHECK(init.in.flags == ~(uint32_t)(FUSE_POSIX_LOCKS | FUSE_FLOCK_LOCKS));
+	CHECK(init.in.major == 7 && !init.in.flags2);
+	printf("PASS %s\n", current);
+}
+
 int main(void)
 {
 	setvbuf(stdout, NULL, _IOLBF, 0);
@@ -709,6 +726,7 @@ int main(void)
 	test_impossible_device("dead_link_is_given_up", say_nothing_more);
 	test_reply_shapes();
 	test_init_is_clamped();
+	test_local_locks();
 	free(end.window);
 	return failures ? 1 : 0;
 }
