@@ -192,21 +192,18 @@ int warn_unused fs_fsync(struct exec *x, node_t node, bool data_only);
  * has the inode's lock, which fs_map() wants.
  *
  * The frame is pinned; who keeps it unpins it after fs_unmap_page(). write: users may store into
- * it. -ENXIO: behind the end of the file.
+ * it. -ENXIO: behind the end of the file. For the others the file is fs_attr.word, as long as it is
+ * open.
  */
-struct fs_mapping {
-	fno_t frame;
-	ref_t inode; /* for the other functions, as long as the file is open */
-};
-int warn_unused fs_map(struct exec *x, node_t node, u64 page, bool write, struct fs_mapping *map);
+int warn_unused fs_map(struct exec *x, node_t node, u64 page, bool write, fno_t *frame);
 /* x->host has unmapped a frame that it has pinned: nothing is stored there any more. */
 void fs_unmap_page(struct exec *x, fno_t frame);
 /* It has unmapped all that it had of the file, in a moment in which it asks for no page of it. */
-void fs_unmap_done(struct exec *x, ref_t inode);
+void fs_unmap_done(struct exec *x, ref_t word);
 /* No page that it has mapped can be stored into. */
 void fs_unmap_stores(struct exec *x);
 /* Whether it is asked to unmap the file; and a word that changes when somebody is. */
-bool fs_unmap_asked(const struct exec *x, ref_t inode);
+bool fs_unmap_asked(const struct exec *x, ref_t word);
 u32 *fs_unmap_word(struct pool *pool);
 /* The hosts of these bits are dead. */
 void fs_unmap_hosts(struct exec *x, u32 hosts);

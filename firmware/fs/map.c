@@ -155,7 +155,7 @@ static int map_locked(struct exec *x, struct inode *inode, u64 page, bool write,
 	return 0;
 }
 
-static int map_once(struct exec *x, node_t node, u64 page, bool write, struct fs_mapping *map)
+static int map_once(struct exec *x, node_t node, u64 page, bool write, fno_t *frame)
 {
 	struct frame *f = NULL;
 	struct inode *inode;
@@ -177,19 +177,19 @@ static int map_once(struct exec *x, node_t node, u64 page, bool write, struct fs
 	if (err && f)
 		frame_unpin(x, f);
 	if (!err)
-		*map = (struct fs_mapping){frame_no(x, f), exec_ref(x, inode)};
+		*frame = frame_no(x, f);
 	inode_put(x, inode);
 	return err;
 }
 
-int fs_map(struct exec *x, node_t node, u64 page, bool write, struct fs_mapping *map)
+int fs_map(struct exec *x, node_t node, u64 page, bool write, fno_t *frame)
 {
 	int err;
 
 	if (!host_bit(x))
 		return -MP_EINVAL;
 	do
-		err = map_once(x, node, page, write, map);
+		err = map_once(x, node, page, write, frame);
 	while (journal_again(x, &err));
 	return err;
 }
@@ -213,9 +213,14 @@ static void unmapped(struct exec *x, struct inode *inode, u32 hosts)
 		plat_wake(x->plat, &inode->mapped);
 }
 
-void fs_unmap_done(struct exec *x, ref_t inode)
+static struct inode *inode_of_word(const struct exec *x, ref_t word)
 {
-	unmapped(x, exec_ptr(x, inode), host_bit(x));
+	return exec_ptr(x, word - (ref_t)offsetof(struct inode, changes));
+}
+
+void fs_unmap_done(struct exec *x, ref_t word)
+{
+	unmapped(x, inode_of_word(x, word), host_bit(x));
 }
 
 void fs_unmap_stores(struct exec *x)
@@ -223,11 +228,9 @@ void fs_unmap_stores(struct exec *x)
 	atomic_and(&x->pool->hdr->stores, ~host_bit(x));
 }
 
-bool fs_unmap_asked(const struct exec *x, ref_t inode)
+bool fs_unmap_asked(const struct exec *x, ref_t word)
 {
-	const struct inode *i = exec_ptr(x, inode);
-
-	return atomic_load_acquire(&i->unmap) & host_bit(x);
+	return atomic_load_acquire(&inode_of_word(x, word)->unmap) & host_bit(x);
 }
 
 u32 *fs_unmap_word(struct pool *pool)

@@ -64,7 +64,8 @@ struct pool_header {
 	ref_t carve;  /* next byte pool_carve() gives out */
 	u32 sealed;
 	u32 stores; /* atomic: a bit per host some of whose pages have it in frame.stores */
-	ref_t code; /* [immutable] the core itself (platform/uml/code/code.h); 0: it is not in here */
+	ref_t code; /* [immutable] the core itself (platform/uml/code/code.h); 0: it is not in here
+		     */
 	u32 reserved[1];
 };
 _Static_assert(sizeof(struct pool_header) == 128 && offsetof(struct pool_header, free_lock) == 64,

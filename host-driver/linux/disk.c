@@ -96,7 +96,9 @@ static bool is_attached(const struct mpd_disk *d)
 {
 	const struct mpd_disk *other;
 
-	list_for_each_entry(other, &attached, attached) if (other->region == d->region) return true;
+	list_for_each_entry(other, &attached, attached)
+		if (other->region == d->region)
+			return true;
 	return false;
 }
 
@@ -105,8 +107,9 @@ static bool other_code(const struct mpd_disk *d)
 {
 	const struct mpd_disk *other;
 
-	list_for_each_entry(other, &attached,
-			    attached) if (d->pool_code || other->pool_code) return true;
+	list_for_each_entry(other, &attached, attached)
+		if (d->pool_code || other->pool_code)
+			return true;
 	return false;
 }
 

@@ -46,6 +46,7 @@ struct inode *mpd_alloc_inode(struct super_block *sb)
 	i->locks = false;
 	i->map_seq = 0;
 	i->nvma = 0;
+	i->nmapped = 0;
 	i->nfaults = 0;
 	i->stores = false;
 	return &i->vfs;

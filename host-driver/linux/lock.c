@@ -139,8 +139,7 @@ static void end_wait(struct mpd_sb *s, u64 key, int error)
 {
 	struct wait *w;
 
-	list_for_each_entry(w, &s->waits, list)
-	{
+	list_for_each_entry(w, &s->waits, list) {
 		if (w->key != key)
 			continue;
 		w->error = error;

@@ -26,13 +26,21 @@
 #define MAP_CLEAN_MS 5000
 #define MAP_SHARE 8 /* of the pool's frames one in so many may be mapped by a host */
 
+/* By which the pool knows an open file (fs.h, fs_map). */
+static ref_t word_of(const struct mpd_sb *s, const struct mpd_inode *i)
+{
+	return (const u8 *)i->word - s->pool->base;
+}
+
 /* ---- unmapping */
 /* [map_lock] */
-static void drop_frame(struct mpd_sb *s, fno_t frame)
+static void drop_frame(struct mpd_sb *s, struct mpd_inode *i, u64 page, fno_t frame)
 {
+	xa_erase(&i->frames, page);
 	fs_unmap_page(s->keeper, frame);
 	frame_unpin(s->keeper, frame_of(s->keeper, frame));
 	s->nmapped--;
+	i->nmapped--;
 }
 
 static void drop_frames(struct mpd_sb *s, struct mpd_inode *i)
@@ -42,11 +50,7 @@ static void drop_frames(struct mpd_sb *s, struct mpd_inode *i)
 
 	mutex_lock(&s->map_lock);
 	xa_for_each(&i->frames, index, entry)
-	{
-		xa_erase(&i->frames, index);
-		drop_frame(s, xa_to_value(entry));
-	}
-	list_del_init(&i->mapped);
+		drop_frame(s, i, index, xa_to_value(entry));
 	if (i->stores) {
 		i->stores = false;
 		s->nstores--;
@@ -63,8 +67,10 @@ static void unmap_inode(struct mpd_sb *s, struct mpd_inode *i, bool asked)
 	i->map_seq++;
 	unmap_mapping_range(i->vfs.i_mapping, 0, 0, 0);
 	drop_frames(s, i);
-	if (i->map_ref && (asked || !i->nfaults))
-		fs_unmap_done(s->keeper, i->map_ref);
+	if (!asked && i->nfaults)
+		return; /* one of them may have been given a page just now: it stays in the list */
+	fs_unmap_done(s->keeper, word_of(s, i));
+	list_del_init(&i->mapped);
 }
 
 /* The first inode in the list of which `wanted` is true, held; NULL: none. */
@@ -74,8 +80,7 @@ static struct mpd_inode *find_mapped(struct mpd_sb *s, bool (*wanted)(const stru
 	struct mpd_inode *i, *found = NULL;
 
 	mutex_lock(&s->map_lock);
-	list_for_each_entry(i, &s->mapped, mapped)
-	{
+	list_for_each_entry(i, &s->mapped, mapped) {
 		if (!wanted(s, i) || !igrab(&i->vfs))
 			continue;
 		found = i;
@@ -85,9 +90,21 @@ static struct mpd_inode *find_mapped(struct mpd_sb *s, bool (*wanted)(const stru
 	return found;
 }
 
+/* The fault that has kept the frame comes too late. */
+static void drop_page(struct mpd_sb *s, struct mpd_inode *i, u64 page)
+{
+	void *entry;
+
+	mutex_lock(&s->map_lock);
+	entry = xa_load(&i->frames, page);
+	if (entry)
+		drop_frame(s, i, page, xa_to_value(entry));
+	mutex_unlock(&s->map_lock);
+}
+
 static bool is_asked(const struct mpd_sb *s, const struct mpd_inode *i)
 {
-	return fs_unmap_asked(s->keeper, i->map_ref);
+	return fs_unmap_asked(s->keeper, word_of(s, i));
 }
 
 static bool has_stores(const struct mpd_sb *s, const struct mpd_inode *i)
@@ -95,9 +112,9 @@ static bool has_stores(const struct mpd_sb *s, const struct mpd_inode *i)
 	return i->stores;
 }
 
-static bool any(const struct mpd_sb *s, const struct mpd_inode *i)
+static bool has_frames(const struct mpd_sb *s, const struct mpd_inode *i)
 {
-	return true;
+	return i->nmapped;
 }
 
 static int revoker_main(void *arg)
@@ -135,18 +152,15 @@ static int keep(struct mpd_sb *s, struct mpd_inode *i, u64 page, fno_t frame, bo
 {
 	int err = 0;
 
-	if (frame == s->pool->hdr->zero_frame)
-		return 0;
 	mutex_lock(&s->map_lock);
-	if (!xa_load(&i->frames, page)) {
+	if (frame != s->pool->hdr->zero_frame && !xa_load(&i->frames, page)) {
 		err = xa_err(xa_store(&i->frames, page, xa_mk_value(frame), GFP_NOWAIT));
 		if (!err) {
 			frame_pin(s->keeper, frame_of(s->keeper, frame));
 			s->nmapped++;
+			i->nmapped++;
 		}
 	}
-	if (!err && list_empty(&i->mapped))
-		list_add_tail(&i->mapped, &s->mapped);
 	if (!err && write && !i->stores) {
 		i->stores = true;
 		s->nstores++;
@@ -165,19 +179,16 @@ static void wake_revoker(struct mpd_sb *s)
 static int get_page_of(struct mpd_sb *s, struct mpd_inode *i, u64 page, bool write, fno_t *frame)
 {
 	bool first = !s->nstores;
-	struct fs_mapping map;
 	struct exec *x;
 	int err;
 
 	x = mpd_begin(s->sb);
-	err = fs_map(x, i->node, page, write, &map);
+	err = fs_map(x, i->node, page, write, frame);
 	if (!err) {
-		i->map_ref = map.inode;
-		err = keep(s, i, page, map.frame, write);
+		err = keep(s, i, page, *frame, write);
 		if (err)
-			fs_unmap_page(x, map.frame);
-		frame_unpin(x, frame_of(x, map.frame));
-		*frame = map.frame;
+			fs_unmap_page(x, *frame);
+		frame_unpin(x, frame_of(x, *frame));
 	}
 	mpd_end(s->sb, x);
 	if (!err && write && first)
@@ -211,6 +222,7 @@ static vm_fault_t serve_fault(struct vm_fault *vmf, struct mpd_sb *s, struct mpd
 	if (seq == i->map_seq)
 		return ret;
 	unmap_mapping_range(i->vfs.i_mapping, (loff_t)vmf->pgoff << PAGE_SHIFT, PAGE_SIZE, 0);
+	drop_page(s, i, vmf->pgoff);
 	return VM_FAULT_NOPAGE;
 }
 
@@ -221,7 +233,7 @@ static vm_fault_t shared_fault(struct vm_fault *vmf, bool mapped)
 	struct mpd_inode *i = mpd_i(inode), *old;
 	vm_fault_t ret;
 
-	while (s->nmapped >= s->max_mapped && (old = find_mapped(s, any))) {
+	while (s->nmapped >= s->max_mapped && (old = find_mapped(s, has_frames))) {
 		unmap_inode(s, old, false);
 		iput(&old->vfs);
 	}
@@ -232,6 +244,8 @@ static vm_fault_t shared_fault(struct vm_fault *vmf, bool mapped)
 		sb_start_pagefault(inode->i_sb);
 	s->nfaults++;
 	i->nfaults++;
+	if (list_empty(&i->mapped))
+		list_add_tail(&i->mapped, &s->mapped);
 	ret = serve_fault(vmf, s, i, mapped);
 	i->nfaults--;
 	s->nfaults--;

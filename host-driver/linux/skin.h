@@ -53,9 +53,9 @@ struct mpd_inode {
 	u64 fh;     /* [open_lock] session handle while nopen */
 	bool locks; /* somebody here has locked a range of it */
 	/* mmap.c */
-	struct list_head mapped; /* in mpd_sb.mapped while it has frames */
+	struct list_head mapped; /* in mpd_sb.mapped from a fault until the pool is told (M1) */
 	struct xarray frames;    /* [map_lock] page -> frame that the keeper has pinned */
-	ref_t map_ref;           /* struct fs_mapping.inode */
+	u32 nmapped;             /* of them */
 	u32 map_seq;             /* counts unmappings */
 	u32 nvma;
 	u32 nfaults;

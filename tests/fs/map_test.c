@@ -13,6 +13,7 @@
 struct pair {
 	struct exec a, b;
 	node_t node;
+	ref_t word; /* fs_attr.word */
 };
 
 static void begin(struct pair *p)
@@ -23,6 +24,7 @@ static void begin(struct pair *p)
 	p->node = util_create(fixture_mount(), "file");
 	fixture_join(&p->a);
 	fixture_join(&p->b);
+	p->word = util_attr(&p->a, p->node).word;
 	p->a.host = 3;
 	p->b.host = 4;
 	memset(data, 'o', sizeof(data));
@@ -36,17 +38,17 @@ static void end(struct pair *p)
 	fixture_unmount_check();
 }
 
-static u8 *map(struct exec *x, node_t node, u64 page, bool write, struct fs_mapping *m)
+static u8 *map(struct exec *x, node_t node, u64 page, bool write, fno_t *m)
 {
 	CHECK_OK(fs_map(x, node, page, write, m));
-	return frame_data(x, frame_of(x, m->frame));
+	return frame_data(x, frame_of(x, *m));
 }
 
-static void unmap(struct exec *x, const struct fs_mapping *m)
+static void unmap(struct exec *x, const struct pair *p, fno_t m)
 {
-	fs_unmap_page(x, m->frame);
-	frame_unpin(x, frame_of(x, m->frame));
-	fs_unmap_done(x, m->inode);
+	fs_unmap_page(x, m);
+	frame_unpin(x, frame_of(x, m));
+	fs_unmap_done(x, p->word);
 	fs_unmap_stores(x);
 }
 
@@ -61,7 +63,7 @@ static u8 byte_at(struct exec *x, node_t node, u64 pos)
 TEST(what_others_write_is_in_the_mapped_page)
 {
 	u8 page[4096], *data;
-	struct fs_mapping m;
+	fno_t m;
 	struct pair p;
 
 	begin(&p);
@@ -72,13 +74,13 @@ TEST(what_others_write_is_in_the_mapped_page)
 	CHECK_EQ(data[0], 'n');
 	CHECK_EQ(util_write(&p.b, p.node, 4096 + 5, "p", 1), 1);
 	CHECK_EQ(data[5], 'p');
-	unmap(&p.a, &m);
+	unmap(&p.a, &p, m);
 	end(&p);
 }
 
 TEST(what_is_stored_others_read_and_map)
 {
-	struct fs_mapping m, n;
+	fno_t m, n;
 	struct pair p;
 	u8 *data;
 
@@ -87,14 +89,14 @@ TEST(what_is_stored_others_read_and_map)
 	data[7] = 's';
 	CHECK_EQ(byte_at(&p.b, p.node, 2 * 4096 + 7), 's');
 	CHECK_EQ(map(&p.b, p.node, 2, false, &n)[7], 's');
-	unmap(&p.b, &n);
-	unmap(&p.a, &m);
+	unmap(&p.b, &p, n);
+	unmap(&p.a, &p, m);
 	end(&p);
 }
 
 TEST(what_is_stored_after_a_sync_is_durable_after_the_next)
 {
-	struct fs_mapping m;
+	fno_t m;
 	struct pair p;
 	u8 *data;
 
@@ -114,7 +116,7 @@ TEST(what_is_stored_after_a_sync_is_durable_after_the_next)
 
 TEST(a_store_after_the_last_sync_is_kept_when_it_is_unmapped)
 {
-	struct fs_mapping m;
+	fno_t m;
 	struct pair p;
 	u8 *data;
 
@@ -122,7 +124,7 @@ TEST(a_store_after_the_last_sync_is_kept_when_it_is_unmapped)
 	data = map(&p.a, p.node, 0, true, &m);
 	CHECK_OK(fs_sync(&p.b));
 	data[0] = '2';
-	unmap(&p.a, &m);
+	unmap(&p.a, &p, m);
 	fixture_leave(&p.a);
 	fixture_leave(&p.b);
 	CHECK_EQ(byte_at(fixture_remount(), p.node, 0), '2');
@@ -131,7 +133,7 @@ TEST(a_store_after_the_last_sync_is_kept_when_it_is_unmapped)
 
 TEST(behind_the_end_is_no_page)
 {
-	struct fs_mapping m;
+	fno_t m;
 	struct pair p;
 
 	begin(&p);
@@ -196,15 +198,15 @@ static void fill_file(struct pair *p)
 
 TEST(truncation_waits_until_all_have_unmapped)
 {
-	struct fs_mapping m;
+	fno_t m;
 	struct changer c;
 	struct pair p;
 
 	begin(&p);
 	map(&p.a, p.node, 2, true, &m)[0] = 's';
 	change_begin(&c, &p, truncate_file);
-	await_asked(&p, &c, m.inode);
-	unmap(&p.a, &m);
+	await_asked(&p, &c, p.word);
+	unmap(&p.a, &p, m);
 	pthread_join(c.thread, NULL);
 	CHECK_EQ(fs_map(&p.a, p.node, 2, false, &m), -6);
 	end(&p);
@@ -212,62 +214,62 @@ TEST(truncation_waits_until_all_have_unmapped)
 
 TEST(a_hole_is_punched_when_all_have_unmapped)
 {
-	struct fs_mapping m;
+	fno_t m;
 	struct changer c;
 	struct pair p;
 
 	begin(&p);
 	map(&p.a, p.node, 2, true, &m)[0] = 's';
 	change_begin(&c, &p, punch_file);
-	await_asked(&p, &c, m.inode);
-	unmap(&p.a, &m);
+	await_asked(&p, &c, p.word);
+	unmap(&p.a, &p, m);
 	pthread_join(c.thread, NULL);
 	CHECK_EQ(map(&p.a, p.node, 2, false, &m)[0], 0);
-	unmap(&p.a, &m);
+	unmap(&p.a, &p, m);
 	end(&p);
 }
 
 TEST(zeros_that_are_mapped_go_before_a_page_comes)
 {
-	struct fs_mapping m;
+	fno_t m;
 	struct changer c;
 	struct pair p;
 
 	begin(&p);
 	punch_file(&p);
 	CHECK_EQ(map(&p.a, p.node, 2, false, &m)[0], 0);
-	CHECK_EQ(m.frame, p.a.pool->hdr->zero_frame);
+	CHECK_EQ(m, p.a.pool->hdr->zero_frame);
 	change_begin(&c, &p, fill_file);
-	await_asked(&p, &c, m.inode);
-	unmap(&p.a, &m);
+	await_asked(&p, &c, p.word);
+	unmap(&p.a, &p, m);
 	pthread_join(c.thread, NULL);
 	CHECK_EQ(map(&p.a, p.node, 2, false, &m)[0], 'f');
-	unmap(&p.a, &m);
+	unmap(&p.a, &p, m);
 	end(&p);
 }
 
 TEST(a_page_that_is_stored_into_comes_into_a_hole)
 {
-	struct fs_mapping m, n;
+	fno_t m, n;
 	struct pair p;
 
 	begin(&p);
 	punch_file(&p);
 	map(&p.a, p.node, 2, true, &m)[9] = 'h';
-	CHECK(m.frame != p.a.pool->hdr->zero_frame);
+	CHECK(m != p.a.pool->hdr->zero_frame);
 	CHECK_EQ(byte_at(&p.b, p.node, 8192 + 9), 'h');
 	CHECK_EQ(byte_at(&p.b, p.node, 8192 + 8), 0);
 	/* nobody has zeros of it mapped: the next one is not asked for */
 	map(&p.b, p.node, 3, true, &n);
-	CHECK(!fs_unmap_asked(&p.a, m.inode));
-	unmap(&p.b, &n);
-	unmap(&p.a, &m);
+	CHECK(!fs_unmap_asked(&p.a, p.word));
+	unmap(&p.b, &p, n);
+	unmap(&p.a, &p, m);
 	end(&p);
 }
 
 TEST(who_waits_for_a_dead_host_goes_on)
 {
-	struct fs_mapping m;
+	fno_t m;
 	struct changer c;
 	struct pair p;
 
@@ -275,16 +277,16 @@ TEST(who_waits_for_a_dead_host_goes_on)
 	map(&p.a, p.node, 2, true, &m)[0] = 's';
 	CHECK_OK(fs_sync(&p.b));
 	change_begin(&c, &p, truncate_file);
-	await_asked(&p, &c, m.inode);
+	await_asked(&p, &c, p.word);
 	fs_unmap_hosts(fixture_exec(), 1u << p.a.host);
 	pthread_join(c.thread, NULL);
-	frame_unpin(&p.a, frame_of(&p.a, m.frame));
+	frame_unpin(&p.a, frame_of(&p.a, m));
 	end(&p);
 }
 
 TEST(stores_of_a_dead_host_are_kept)
 {
-	struct fs_mapping m;
+	fno_t m;
 	struct pair p;
 	u8 *data;
 
@@ -293,7 +295,7 @@ TEST(stores_of_a_dead_host_are_kept)
 	CHECK_OK(fs_sync(&p.b));
 	data[0] = 'd';
 	fs_unmap_hosts(fixture_exec(), 1u << p.a.host);
-	frame_unpin(&p.a, frame_of(&p.a, m.frame));
+	frame_unpin(&p.a, frame_of(&p.a, m));
 	fixture_leave(&p.a);
 	fixture_leave(&p.b);
 	CHECK_EQ(byte_at(fixture_remount(), p.node, 0), 'd');
@@ -301,7 +303,7 @@ TEST(stores_of_a_dead_host_are_kept)
 }
 
 /* ---- behind the end of the file */
-static void store_behind_end(struct pair *p, struct fs_mapping *m)
+static void store_behind_end(struct pair *p, fno_t *m)
 {
 	struct fs_setattr set = {.valid = FS_SET_SIZE, .size = 100};
 	struct fs_attr attr;
@@ -314,7 +316,7 @@ TEST(what_was_stored_behind_the_end_is_zero_when_the_file_grows)
 {
 	struct fs_setattr set = {.valid = FS_SET_SIZE, .size = 10000};
 	struct fs_attr attr;
-	struct fs_mapping m;
+	fno_t m;
 	struct pair p;
 	char name[] = "0";
 	int round;
@@ -322,16 +324,17 @@ TEST(what_was_stored_behind_the_end_is_zero_when_the_file_grows)
 	begin(&p);
 	for (round = 0; round < 4; round++, name[0]++) {
 		p.node = util_create(&p.a, name);
+		p.word = util_attr(&p.a, p.node).word;
 		store_behind_end(&p, &m);
 		if (round & 1) /* it is still there when nobody has it mapped */
-			unmap(&p.a, &m);
+			unmap(&p.a, &p, m);
 		if (round & 2)
 			CHECK_EQ(util_write(&p.b, p.node, 9999, "w", 1), 1);
 		else
 			CHECK_OK(fs_setattr(&p.b, p.node, &set, &attr));
 		CHECK_EQ(byte_at(&p.b, p.node, 200), 0);
 		if (!(round & 1))
-			unmap(&p.a, &m);
+			unmap(&p.a, &p, m);
 	}
 	end(&p);
 }
