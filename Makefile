@@ -36,6 +36,7 @@ all: ## build everything
 # The packages of Debian 12 that are used, and nothing is fetched when all are there.
 PACKAGES := gcc g++ make pkg-config libfuse3-dev fuse3 fuse2fs bindfs zlib1g-dev e2fsprogs util-linux attr acl \
 	git sqlite3 rsync fio dbench fsmark stress-ng \
+	qemu-system-x86 cpio \
 	python3 python3-venv xz-utils psmisc verilator yosys gcc-riscv64-unknown-elf \
 	picolibc-riscv64-unknown-elf clang-format shellcheck
 VENV := $(BUILD)/venv
@@ -87,7 +88,7 @@ soak: deps ## the main job again and again until it fails or ROUNDS (default 20)
 
 check-generated: ## fail if checked-in generated files differ from their source
 
-SHELL_SCRIPTS := $(shell grep -lE '^\#!/bin/(ba)?sh' .ci/run tests/* tests/*/* 2>/dev/null)
+SHELL_SCRIPTS := $(shell grep -lE '^\#!/bin/(ba|busybox )?sh' .ci/run tests/* tests/*/* tests/*/*/* 2>/dev/null)
 
 lint: check-generated lint-format lint-shell ## all static checks
 
@@ -102,7 +103,7 @@ format: ## clang-format every C file
 
 clean: ## remove what was built, but not what deps fetched
 	@if [ -d $(BUILD) ]; then find $(BUILD) -mindepth 1 -maxdepth 1 ! -name venv \
-		! -name deps.stamp -exec rm -rf {} +; fi
+		! -name packages ! -name deps.stamp -exec rm -rf {} +; fi
 
 .PHONY: help all deps run test suites bench soak check-generated lint lint-format lint-shell \
 	format clean

@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# Guests for the tests: Debian's own kernels, which nobody has to install, each with an initrd of
+# busybox, the modules it needs and an agent that runs what tests/system/guests/on tells it.
+
+GUESTS := $(BUILD)/guests
+GUEST_PACKAGES := $(BUILD)/packages
+GUEST_PROGRAMS := $(addprefix $(GUESTS)/,on agent)
+
+# Fetched and unpacked, but not installed: a kernel would become this machine's next one.
+deps: $(GUEST_PACKAGES)/stamp
+
+$(GUEST_PACKAGES)/stamp: tests/system/guests.mk tests/system/guests/fetch $(BUILD)/deps.stamp
+	@SUDO=$(SUDO) tests/system/guests/fetch $(GUEST_PACKAGES)
+	@touch $@
+
+$(GUEST_PROGRAMS): $(GUESTS)/%: tests/system/guests/%.c tests/system/guests/wire.h
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS_BASE) -static -o $@ $<
+
+# In the order in which they are loaded.
+uml_MODULES := fuse virtiofs
+qemu_MODULES := virtio_ring virtio virtio_pci_legacy_dev virtio_pci_modern_dev virtio_pci virtio_console \
+	fuse virtiofs
+
+$(GUESTS)/%.cpio: tests/system/guests/initrd tests/system/guests/init $(GUESTS)/agent $(GUEST_PACKAGES)/stamp
+	tests/system/guests/initrd $(GUEST_PACKAGES)/$* $(GUEST_PACKAGES)/busybox/bin/busybox $(GUESTS)/agent \
+		$@ $($*_MODULES)
+
+guests: $(GUEST_PROGRAMS) $(GUESTS)/uml.cpio $(GUESTS)/qemu.cpio
+
+LINT_C += $(addprefix tests/system/guests/,agent.c on.c wire.h)
+
+.PHONY: guests
