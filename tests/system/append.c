@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * append [-n LINES] NAME DIR DIR...: one process for each host appends lines to DIR/NAME with
+ * append [-n LINES] NAME HOST HOST...: one process on each host appends lines to NAME with
  * O_APPEND, all at the same time; no line may be lost, torn or doubled, whatever end each host
- * believed in. The directories are the same place seen through several mounts.
+ * believed in. The hosts' directories (hosts.h) are the same place seen through several mounts.
+ *
+ * On the hosts it runs itself: append -w HOST LINES NAME DIR appends as the host of that number
+ * once its input ends, append -c HOSTS LINES NAME DIR checks what is there.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -15,7 +18,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define HOSTS_MAX 8
+#include "hosts.h"
+
 #define LINE_MAX_BYTES 6000
 
 /* Line i of a host: most are short, some are longer than a page. Always the same for the same i. */
@@ -31,8 +35,7 @@ static size_t make_line(char *line, unsigned int host, unsigned int i)
 	return n;
 }
 
-static int append_lines(const char *dir, const char *name, unsigned int host, unsigned int lines,
-			int go)
+static int append_lines(const char *dir, const char *name, unsigned int host, unsigned int lines)
 {
 	char path[4200], line[LINE_MAX_BYTES], byte;
 	unsigned int i;
@@ -41,19 +44,21 @@ static int append_lines(const char *dir, const char *name, unsigned int host, un
 	int fd;
 
 	snprintf(path, sizeof(path), "%s/%s", dir, name);
-	fd = open(path, O_WRONLY | O_APPEND);
+	fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_TRUNC, 0666);
 	if (fd < 0) {
-		printf("open %s: %s\n", path, strerror(errno));
+		fprintf(stderr, "open %s: %s\n", path, strerror(errno));
 		return 1;
 	}
-	if (read(go, &byte, 1) < 0) /* until the parent closes the other end */
+	puts("open");
+	fflush(stdout);
+	if (read(0, &byte, 1) < 0)
 		return 1;
 	for (i = 0; i < lines; i++) {
 		len = make_line(line, host, i);
 		n = write(fd, line, len);
 		if (n != (ssize_t)len) {
-			printf("host %u line %u: write gives %zd: %s\n", host, i, n,
-			       strerror(errno));
+			fprintf(stderr, "host %u line %u: write gives %zd: %s\n", host, i, n,
+				strerror(errno));
 			return 1;
 		}
 	}
@@ -118,74 +123,113 @@ static int check_lines(const char *data, size_t size, unsigned int hosts, unsign
 	return 0;
 }
 
-static int run_hosts(const char *name, char **dirs, unsigned int hosts, unsigned int lines)
+/* This program on one host; what it says on its output is for us alone. */
+static pid_t start(const struct host *host, const char *mode, unsigned int number,
+		   unsigned int lines, const char *name, int *input, int *output)
 {
-	pid_t pids[HOSTS_MAX];
-	int gate[2], status, bad = 0;
-	unsigned int host;
+	char number_text[16], lines_text[16];
+	char *const arguments[] = {(char *)mode, number_text,       lines_text,
+				   (char *)name, (char *)host->dir, NULL};
 
-	if (pipe(gate) < 0)
-		return 1;
-	fflush(stdout);
-	for (host = 0; host < hosts; host++) {
-		pids[host] = fork();
-		if (pids[host] < 0)
+	snprintf(number_text, sizeof(number_text), "%u", number);
+	snprintf(lines_text, sizeof(lines_text), "%u", lines);
+	return host_spawn(host, arguments, input, output);
+}
+
+static int write_on_hosts(const char *name, const struct host *hosts, unsigned int count,
+			  unsigned int lines)
+{
+	int inputs[HOSTS_MAX], outputs[HOSTS_MAX], status, bad = 0;
+	pid_t pids[HOSTS_MAX];
+	unsigned int i;
+	char word[5];
+
+	for (i = 0; i < count; i++) {
+		pids[i] = start(&hosts[i], "-w", i, lines, name, &inputs[i], &outputs[i]);
+		if (pids[i] < 0)
 			return 1;
-		if (pids[host] == 0) {
-			close(gate[1]);
-			status = append_lines(dirs[host], name, host, lines, gate[0]);
-			fflush(stdout);
-			_exit(status);
-		}
 	}
-	close(gate[0]);
-	usleep(200000); /* they all have it open */
-	close(gate[1]);
-	for (host = 0; host < hosts; host++)
-		if (waitpid(pids[host], &status, 0) < 0 || status != 0)
+	for (i = 0; i < count; i++)
+		bad |= read_fully(outputs[i], word, sizeof(word)) < 0;
+	for (i = 0; i < count; i++)
+		close(inputs[i]);
+	for (i = 0; i < count; i++) {
+		if (waitpid(pids[i], &status, 0) < 0 || status != 0)
 			bad = 1;
+		close(outputs[i]);
+	}
 	return bad;
+}
+
+static int check_on_host(const char *name, const struct host *host, unsigned int count,
+			 unsigned int lines)
+{
+	int input, output, status;
+	pid_t pid = start(host, "-c", count, lines, name, &input, &output);
+	char text[500];
+	ssize_t n;
+
+	if (pid < 0)
+		return 1;
+	close(input);
+	while ((n = read(output, text, sizeof(text))) > 0)
+		fwrite(text, 1, (size_t)n, stdout);
+	close(output);
+	return waitpid(pid, &status, 0) < 0 || status != 0;
+}
+
+static int check_here(const char *dir, const char *name, unsigned int hosts, unsigned int lines)
+{
+	size_t size;
+	char *data = read_file(dir, name, &size);
+
+	if (!data) {
+		printf("%s/%s cannot be read: %s\n", dir, name, strerror(errno));
+		return 1;
+	}
+	return check_lines(data, size, hosts, lines);
+}
+
+static unsigned int number(const char *text)
+{
+	return (unsigned int)strtoul(text, NULL, 10);
 }
 
 int main(int argc, char **argv)
 {
-	unsigned int lines = 200, hosts, host;
-	char path[4200], *data;
+	unsigned int lines = 200, count, i;
+	struct host hosts[HOSTS_MAX];
 	const char *name;
-	size_t size;
-	int c, fd, bad;
+	int bad;
 
-	while ((c = getopt(argc, argv, "n:")) != -1) {
-		if (c != 'n')
-			return 2;
-		lines = (unsigned int)strtoul(optarg, NULL, 10);
+	if (argc == 6 && strcmp(argv[1], "-w") == 0)
+		return append_lines(argv[5], argv[4], number(argv[2]), number(argv[3]));
+	if (argc == 6 && strcmp(argv[1], "-c") == 0 && number(argv[2]) <= HOSTS_MAX)
+		return check_here(argv[5], argv[4], number(argv[2]), number(argv[3]));
+	if (argc > 2 && strcmp(argv[1], "-n") == 0) {
+		lines = number(argv[2]);
+		argc -= 2;
+		argv += 2;
 	}
-	hosts = (unsigned int)(argc - optind - 1);
-	if (argc - optind < 3 || hosts > HOSTS_MAX) {
-		fprintf(stderr, "usage: append [-n LINES] NAME DIR DIR...\n");
+	count = (unsigned int)argc - 2;
+	if (argc < 3 || count > HOSTS_MAX) {
+		fprintf(stderr, "usage: append [-n LINES] NAME HOST HOST...\n");
 		return 2;
 	}
-	name = argv[optind];
+	name = argv[1];
+	for (i = 0; i < count; i++)
+		hosts[i] = host_parse(argv[2 + i]);
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	snprintf(path, sizeof(path), "%s/%s", argv[optind + 1], name);
-	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0666);
-	if (fd < 0) {
-		printf("FAIL no_appended_line_is_lost: create %s: %s\n", path, strerror(errno));
-		return 1;
-	}
-	close(fd);
-	bad = run_hosts(name, argv + optind + 1, hosts, lines);
-	for (host = 0; host < hosts && !bad; host++) {
-		data = read_file(argv[optind + 1 + (int)host], name, &size);
-		bad = !data || check_lines(data, size, hosts, lines);
+	bad = write_on_hosts(name, hosts, count, lines);
+	for (i = 0; i < count && !bad; i++) {
+		bad = check_on_host(name, &hosts[i], count, lines);
 		if (bad)
-			printf("seen by host %u\n", host);
-		free(data);
+			printf("seen by host %u\n", i);
 	}
 	if (bad)
 		printf("FAIL no_appended_line_is_lost: see above\n");
 	else
-		printf("PASS no_appended_line_is_lost: %u lines of %u hosts\n", lines * hosts,
-		       hosts);
+		printf("PASS no_appended_line_is_lost: %u lines of %u hosts\n", lines * count,
+		       count);
 	return bad;
 }

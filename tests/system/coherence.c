@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * coherence [-n ROUNDS] [-s SEED] DIR DIR...: what one host has changed, every other host sees in
+ * coherence [-n ROUNDS] [-s SEED] HOST HOST...: what one host has changed, every other host sees in
  * its next system call, through a name that it has just looked up and through a file that it has
  * open.
  *
- * The directories are the same place seen through several mounts. In each round every host first
- * looks at what will change, then one host changes it, then the others look again at once. A model
- * in this program's memory says what they must see.
+ * The hosts' directories (hosts.h) are the same place seen through several mounts. In each round
+ * every host first looks at what will change, then one host changes it, then the others look again
+ * at once. A model in this program's memory says what they must see.
  */
 #define _GNU_SOURCE
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
@@ -19,10 +18,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/xattr.h>
 #include <unistd.h>
 
-#define HOSTS_MAX 8
+#include "host_calls.h"
+
 #define NAMES 8
 #define CAPACITY 40000
 #define FAILURES_MAX 20
@@ -70,8 +69,6 @@ static const char *const kind_names[KINDS] = {
 };
 
 static unsigned int hosts;
-static const char *roots[HOSTS_MAX];
-static int dirs[HOSTS_MAX]; /* open, of roots */
 static unsigned int looker; /* the host that looks in this round; HOSTS_MAX: all */
 static struct file files[NAMES];
 static unsigned long checks[KINDS], failures[KINDS], all_failures;
@@ -130,7 +127,7 @@ static const char *errno_name(int error)
 static void expect_gone(unsigned int host, const char *name)
 {
 	struct stat st;
-	int r = fstatat(dirs[host], name, &st, 0);
+	int r = host_stat(host, name, &st);
 
 	EXPECT(host, r < 0 && errno == ENOENT, "%s is still there (%s)", name,
 	       r < 0 ? errno_name(errno) : "success");
@@ -152,7 +149,7 @@ static void expect_attributes(unsigned int host, const char *what, const struct 
 static void expect_name(unsigned int host, const char *name, const struct file *file)
 {
 	struct stat st;
-	int r = fstatat(dirs[host], name, &st, 0);
+	int r = host_stat(host, name, &st);
 
 	EXPECT(host, r == 0, "stat %s: %s", name, errno_name(errno));
 	if (r == 0)
@@ -171,7 +168,7 @@ static void expect_content(unsigned int host, int fd, const struct file *file, s
 
 	if (len > sizeof(buffer))
 		len = sizeof(buffer);
-	n = pread(fd, buffer, len, (off_t)at);
+	n = host_pread(host, fd, buffer, len, (off_t)at);
 	EXPECT(host, n == (ssize_t)want, "pread of %zu at %zu gives %zd, should be %zu (%s)", len,
 	       at, n, want, n < 0 ? errno_name(errno) : "success");
 	if (n != (ssize_t)want)
@@ -185,7 +182,7 @@ static void expect_content(unsigned int host, int fd, const struct file *file, s
 static void expect_open_file(unsigned int host, const struct file *file, size_t at, size_t len)
 {
 	struct stat st;
-	int r = fstat(file->fds[host], &st);
+	int r = host_fstat(host, file->fds[host], &st);
 
 	EXPECT(host, r == 0, "fstat of an open file: %s", errno_name(errno));
 	if (r == 0)
@@ -207,24 +204,21 @@ static void die(const char *what)
 	} while (0)
 
 /* The acting host writes at a random place; returns where. */
-static size_t change_content(int fd, struct file *file, size_t *len)
+static size_t change_content(unsigned int actor, int fd, struct file *file, size_t *len)
 {
-	static uint8_t data[CAPACITY];
 	const size_t at = rnd(4) ? rnd((uint32_t)file->size + 1) : rnd(CAPACITY - 9000);
-	size_t i;
+	const uint32_t seed = rnd(UINT32_MAX);
 	ssize_t n;
 
 	*len = 1 + rnd(rnd(4) ? 200 : 9000);
 	if (at + *len > CAPACITY)
 		*len = CAPACITY - at;
-	for (i = 0; i < *len; i++)
-		data[i] = (uint8_t)rnd(256);
-	n = pwrite(fd, data, *len, (off_t)at);
+	n = host_pwrite(actor, fd, seed, *len, (off_t)at);
 	if (n != (ssize_t)*len)
 		die("pwrite");
 	if (at > file->size)
 		memset(file->content + file->size, 0, at - file->size);
-	memcpy(file->content + at, data, *len);
+	fill_data(file->content + at, *len, seed);
 	if (at + *len > file->size)
 		file->size = at + *len;
 	return at;
@@ -236,7 +230,7 @@ static void close_everywhere(struct file *file)
 
 	for (host = 0; host < hosts; host++)
 		if (file->fds[host] >= 0)
-			close(file->fds[host]);
+			host_close(host, file->fds[host]);
 	for (host = 0; host < hosts; host++)
 		file->fds[host] = -1;
 }
@@ -249,15 +243,7 @@ static void open_where_needed(unsigned int actor, unsigned int name)
 
 	for (host = 0; host < hosts && file->exists; host++)
 		if (file->fds[host] < 0 && (host == actor || looks(host, actor)))
-			MUST(file->fds[host] = openat(dirs[host], name_of(name), O_RDWR));
-}
-
-static void truncate_by_name(unsigned int actor, unsigned int name, size_t size)
-{
-	char path[4200];
-
-	snprintf(path, sizeof(path), "%s/%s", roots[actor], name_of(name));
-	MUST(truncate(path, (off_t)size));
+			MUST(file->fds[host] = host_open(host, name_of(name), O_RDWR, 0));
 }
 
 static void create_file(unsigned int actor, unsigned int name)
@@ -270,9 +256,9 @@ static void create_file(unsigned int actor, unsigned int name)
 	for (host = 0; host < hosts; host++)
 		if (looks(host, actor))
 			expect_gone(host, name_of(name));
-	MUST(fd = openat(dirs[actor], name_of(name), O_RDWR | O_CREAT | O_EXCL, 0640));
-	MUST(fchmod(fd, 0640));
-	MUST(fstat(fd, &st));
+	MUST(fd = host_open(actor, name_of(name), O_RDWR | O_CREAT | O_EXCL, 0640));
+	MUST(host_chmod(actor, name_of(name), 0640));
+	MUST(host_fstat(actor, fd, &st));
 	file->exists = true;
 	file->links = 1;
 	file->mode = 0640;
@@ -292,13 +278,13 @@ static void do_write(unsigned int actor, unsigned int name, bool by_path)
 	size_t at, len;
 
 	if (by_path)
-		MUST(fd = openat(dirs[actor], name_of(name), O_WRONLY));
-	at = change_content(fd, file, &len);
+		MUST(fd = host_open(actor, name_of(name), O_WRONLY, 0));
+	at = change_content(actor, fd, file, &len);
 	for (host = 0; host < hosts; host++)
 		if (looks(host, actor))
 			expect_open_file(host, file, at, len);
 	if (by_path)
-		close(fd);
+		host_close(actor, fd);
 }
 
 static void do_truncate(unsigned int actor, unsigned int name)
@@ -308,9 +294,9 @@ static void do_truncate(unsigned int actor, unsigned int name)
 	unsigned int host;
 
 	if (rnd(2))
-		MUST(ftruncate(file->fds[actor], (off_t)size));
+		MUST(host_ftruncate(actor, file->fds[actor], (off_t)size));
 	else
-		truncate_by_name(actor, name, size);
+		MUST(host_truncate(actor, name_of(name), (off_t)size));
 	if (size > old)
 		memset(file->content + old, 0, size - old);
 	file->size = size;
@@ -332,7 +318,7 @@ static void do_rename(unsigned int actor, unsigned int from, unsigned int to)
 		if (old.exists)
 			expect_name(host, name_of(to), &old);
 	}
-	MUST(renameat(dirs[actor], name_of(from), dirs[actor], name_of(to)));
+	MUST(host_rename(actor, name_of(from), name_of(to)));
 	files[to] = files[from];
 	files[from] = (struct file){.content = old.content};
 	memset(files[from].fds, 0xff, sizeof(files[from].fds));
@@ -358,13 +344,13 @@ static void do_unlink(unsigned int actor, unsigned int name)
 	for (host = 0; host < hosts; host++)
 		if (looks(host, actor))
 			expect_name(host, name_of(name), file);
-	MUST(unlinkat(dirs[actor], name_of(name), 0));
+	MUST(host_unlink(actor, name_of(name), 0));
 	file->links = 0;
 	for (host = 0; host < hosts; host++) {
 		if (!looks(host, actor))
 			continue;
 		expect_gone(host, name_of(name));
-		EXPECT(host, openat(dirs[host], name_of(name), O_RDONLY) < 0 && errno == ENOENT,
+		EXPECT(host, host_open(host, name_of(name), O_RDONLY, 0) < 0 && errno == ENOENT,
 		       "a removed file can be opened");
 		expect_open_file(host, file, file->size / 2, 100);
 	}
@@ -378,7 +364,7 @@ static void do_link(unsigned int actor, unsigned int name)
 	const unsigned int other = rnd(hosts);
 	unsigned int host;
 
-	MUST(linkat(dirs[actor], name_of(name), dirs[actor], "second", 0));
+	MUST(host_link(actor, name_of(name), "second"));
 	file->links++;
 	for (host = 0; host < hosts; host++) {
 		if (!looks(host, actor))
@@ -386,7 +372,7 @@ static void do_link(unsigned int actor, unsigned int name)
 		expect_name(host, "second", file);
 		expect_open_file(host, file, 0, 10);
 	}
-	MUST(unlinkat(dirs[other], "second", 0));
+	MUST(host_unlink(other, "second", 0));
 	file->links--;
 	for (host = 0; host < hosts; host++) {
 		if (host == other || file->fds[host] < 0)
@@ -405,12 +391,12 @@ static void do_chmod(unsigned int actor, unsigned int name)
 	struct stat st;
 
 	file->mode = rnd(512) | 0600;
-	MUST(fchmodat(dirs[actor], name_of(name), file->mode, 0));
-	MUST(futimens(file->fds[actor], times));
+	MUST(host_chmod(actor, name_of(name), file->mode));
+	MUST(host_futimens(actor, file->fds[actor], times));
 	for (host = 0; host < hosts; host++) {
 		if (!looks(host, actor))
 			continue;
-		MUST(fstat(file->fds[host], &st));
+		MUST(host_fstat(host, file->fds[host], &st));
 		expect_attributes(host, "open file", &st, file);
 		EXPECT(host,
 		       st.st_mtim.tv_sec == times[1].tv_sec &&
@@ -432,73 +418,62 @@ static void do_xattr(unsigned int actor, unsigned int name)
 
 	for (i = 0; i < len; i++)
 		value[i] = (char)('a' + rnd(26));
-	MUST(fsetxattr(file->fds[actor], "user.coherence", value, len, 0));
+	MUST(host_fsetxattr(actor, file->fds[actor], "user.coherence", value, len));
 	for (host = 0; host < hosts; host++) {
 		if (!looks(host, actor))
 			continue;
-		n = fgetxattr(file->fds[host], "user.coherence", seen, sizeof(seen));
+		n = host_fgetxattr(host, file->fds[host], "user.coherence", seen, sizeof(seen));
 		EXPECT(host, n == (ssize_t)len && memcmp(seen, value, len) == 0,
 		       "xattr has %zd bytes, should have %zu", n, len);
 	}
-	MUST(fremovexattr(file->fds[actor], "user.coherence"));
+	MUST(host_fremovexattr(actor, file->fds[actor], "user.coherence"));
 	for (host = 0; host < hosts; host++) {
 		if (!looks(host, actor))
 			continue;
-		n = fgetxattr(file->fds[host], "user.coherence", seen, sizeof(seen));
+		n = host_fgetxattr(host, file->fds[host], "user.coherence", seen, sizeof(seen));
 		EXPECT(host, n < 0 && errno == ENODATA, "a removed xattr is still there");
 	}
-}
-
-static bool listed(DIR *dir, const char *name)
-{
-	struct dirent *entry;
-	bool found = false;
-
-	rewinddir(dir);
-	while ((entry = readdir(dir)))
-		found |= strcmp(entry->d_name, name) == 0;
-	return found;
 }
 
 static void do_directory(unsigned int actor)
 {
 	const unsigned int remover = rnd(hosts);
-	DIR *lists[HOSTS_MAX] = {NULL};
+	int lists[HOSTS_MAX];
 	unsigned int host;
 	struct stat st;
 	int fd;
 
 	for (host = 0; host < hosts; host++) {
+		lists[host] = -1;
 		if (!looks(host, actor) && !looks(host, remover))
 			continue;
-		lists[host] = opendir(roots[host]);
-		if (!lists[host])
-			die("opendir");
+		MUST(lists[host] = host_open(host, ".", O_RDONLY | O_DIRECTORY, 0));
 		expect_gone(host, "dir");
 	}
-	MUST(mkdirat(dirs[actor], "dir", 0755));
-	MUST(fd = openat(dirs[actor], "dir/inside", O_CREAT | O_WRONLY, 0600));
-	close(fd);
+	MUST(host_mkdir(actor, "dir", 0755));
+	MUST(fd = host_open(actor, "dir/inside", O_CREAT | O_WRONLY, 0600));
+	host_close(actor, fd);
 	for (host = 0; host < hosts; host++) {
 		if (!looks(host, actor))
 			continue;
-		EXPECT(host, listed(lists[host], "dir"), "a new directory is not listed");
-		EXPECT(host, fstatat(dirs[host], "dir/inside", &st, 0) == 0, "dir/inside: %s",
+		EXPECT(host, host_listed(host, lists[host], "dir") == 1,
+		       "a new directory is not listed");
+		EXPECT(host, host_stat(host, "dir/inside", &st) == 0, "dir/inside: %s",
 		       errno_name(errno));
-		EXPECT(host, unlinkat(dirs[host], "dir", AT_REMOVEDIR) < 0 && errno == ENOTEMPTY,
+		EXPECT(host, host_unlink(host, "dir", AT_REMOVEDIR) < 0 && errno == ENOTEMPTY,
 		       "rmdir of a full directory: %s", errno_name(errno));
 	}
-	MUST(unlinkat(dirs[remover], "dir/inside", 0));
-	MUST(unlinkat(dirs[remover], "dir", AT_REMOVEDIR));
+	MUST(host_unlink(remover, "dir/inside", 0));
+	MUST(host_unlink(remover, "dir", AT_REMOVEDIR));
 	for (host = 0; host < hosts; host++) {
-		if (!lists[host])
+		if (lists[host] < 0)
 			continue;
 		if (host != remover) {
-			EXPECT(host, !listed(lists[host], "dir"),
+			EXPECT(host, host_listed(host, lists[host], "dir") == 0,
 			       "a removed directory is still listed");
 			expect_gone(host, "dir");
 		}
-		closedir(lists[host]);
+		host_close(host, lists[host]);
 	}
 }
 
@@ -513,23 +488,23 @@ static void do_symlink(unsigned int actor)
 		memset(target, 'a' + (int)rnd(26), sizeof(target));
 		target[20 + rnd(79)] = '\0';
 		target[99] = '\0';
-		MUST(symlinkat(target, dirs[actor], step ? "sym1" : "sym0"));
+		MUST(host_symlink(actor, target, step ? "sym1" : "sym0"));
 		if (step == 1)
-			MUST(renameat(dirs[actor], "sym1", dirs[actor], "sym0"));
+			MUST(host_rename(actor, "sym1", "sym0"));
 		for (host = 0; host < hosts; host++) {
 			if (host == actor)
 				continue;
-			n = readlinkat(dirs[host], "sym0", seen, sizeof(seen));
+			n = host_readlink(host, "sym0", seen, sizeof(seen));
 			EXPECT(host,
 			       n == (ssize_t)strlen(target) && memcmp(seen, target, (size_t)n) == 0,
 			       "readlink gives %zd bytes, should be %zu", n, strlen(target));
 		}
 	}
-	MUST(unlinkat(dirs[actor], "sym0", 0));
+	MUST(host_unlink(actor, "sym0", 0));
 	for (host = 0; host < hosts; host++)
 		if (looks(host, actor))
 			EXPECT(host,
-			       readlinkat(dirs[host], "sym0", seen, sizeof(seen)) < 0 &&
+			       host_readlink(host, "sym0", seen, sizeof(seen)) < 0 &&
 				       errno == ENOENT,
 			       "a removed symlink is still there");
 }
@@ -591,7 +566,7 @@ static void clean_up(void)
 	for (name = 0; name < NAMES; name++) {
 		close_everywhere(&files[name]);
 		if (files[name].exists)
-			MUST(unlinkat(dirs[0], name_of(name), 0));
+			MUST(host_unlink(0, name_of(name), 0));
 		free(files[name].content);
 	}
 }
@@ -599,9 +574,12 @@ static void clean_up(void)
 int main(int argc, char **argv)
 {
 	unsigned long rounds = 2000, kind;
+	struct host host;
 	unsigned int i;
 	int c;
 
+	if (argc == 3 && strcmp(argv[1], "--serve") == 0)
+		return host_serve(argv[2]);
 	state = 1;
 	while ((c = getopt(argc, argv, "n:s:")) != -1) {
 		if (c == 'n')
@@ -613,13 +591,13 @@ int main(int argc, char **argv)
 	}
 	hosts = (unsigned int)(argc - optind);
 	if (hosts < 2 || hosts > HOSTS_MAX) {
-		fprintf(stderr, "usage: coherence [-n ROUNDS] [-s SEED] DIR DIR...\n");
+		fprintf(stderr, "usage: coherence [-n ROUNDS] [-s SEED] HOST HOST...\n");
 		return 2;
 	}
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	for (i = 0; i < hosts; i++) {
-		roots[i] = argv[optind + (int)i];
-		MUST(dirs[i] = open(roots[i], O_RDONLY | O_DIRECTORY));
+		host = host_parse(argv[optind + (int)i]);
+		MUST(host_connect(i, &host));
 	}
 	for (i = 0; i < NAMES; i++) {
 		memset(files[i].fds, 0xff, sizeof(files[i].fds));

@@ -4,7 +4,8 @@
 
 GUESTS := $(BUILD)/guests
 GUEST_PACKAGES := $(BUILD)/packages
-GUEST_PROGRAMS := $(addprefix $(GUESTS)/,on agent)
+# `on` lies beside the programs that start others in guests by it.
+GUEST_PROGRAMS := $(GUESTS)/agent $(BUILD)/tests/system/on
 
 # Fetched and unpacked, but not installed: a kernel would become this machine's next one.
 deps: $(GUEST_PACKAGES)/stamp
@@ -13,9 +14,11 @@ $(GUEST_PACKAGES)/stamp: tests/system/guests.mk tests/system/guests/fetch $(BUIL
 	@SUDO=$(SUDO) tests/system/guests/fetch $(GUEST_PACKAGES)
 	@touch $@
 
-$(GUEST_PROGRAMS): $(GUESTS)/%: tests/system/guests/%.c tests/system/guests/wire.h
+$(GUESTS)/agent: tests/system/guests/agent.c
+$(BUILD)/tests/system/on: tests/system/guests/on.c
+$(GUEST_PROGRAMS): tests/system/guests/wire.h
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS_BASE) -static -o $@ $<
+	$(CC) $(CFLAGS_BASE) -static -o $@ $(filter %.c,$^)
 
 # In the order in which they are loaded.
 uml_MODULES := fuse virtiofs

@@ -16,13 +16,17 @@ SUITES += $(BUILD)/tests/port_client_test
 
 # What run-main and the system tests work with.
 SYSTEM_PROGRAMS := $(SYSTEM_BUILD)/coherence $(SYSTEM_BUILD)/append $(SYSTEM_BUILD)/power_work
-$(SYSTEM_PROGRAMS): $(SYSTEM_BUILD)/%: tests/system/%.c
+$(SYSTEM_BUILD)/power_work: tests/system/power_work.c
+$(SYSTEM_BUILD)/append: tests/system/append.c tests/system/hosts.c tests/system/hosts.h
+$(SYSTEM_BUILD)/coherence: $(addprefix tests/system/,coherence.c host_calls.c host_calls.h hosts.c hosts.h)
+$(SYSTEM_PROGRAMS):
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS_BASE) -o $@ $<
+	$(CC) $(CFLAGS_BASE) -o $@ $(filter %.c,$^)
 
 all: $(SYSTEM_PROGRAMS) $(BUILD)/firmware/firmware.hex
 
-LINT_C += tests/unit/port_client_test.c tests/system/coherence.c tests/system/append.c tests/system/power_work.c
+LINT_C += tests/unit/port_client_test.c \
+	$(addprefix tests/system/,coherence.c append.c power_work.c host_calls.c host_calls.h hosts.c hosts.h)
 
 $(SYSTEM_BUILD)/hostile_port: tests/system/hostile_port.c tests/system/raw_port.c \
 		tests/system/raw_port.h host-driver/fuse/port_attach.c host-driver/fuse/port_client.h \
