@@ -15,6 +15,8 @@ PORTS=${PORTS:-4}
 LOCAL=${LOCAL:-}
 SHARED_IMAGE=
 DEVICE_PID=
+# shellcheck source=tests/system/guests.sh
+. tests/system/guests.sh
 
 lib_begin() {
 	mkdir -p "$RUN"
@@ -132,17 +134,22 @@ stop_device() {
 
 # mount_host PORT [OPTIONS...]: on $RUN/hostN
 mount_host() {
-	local port=$1 dir=$RUN/host$1
+	local port=$1 dir=$RUN/host$1 link=()
 	shift
 	mkdir -p "$dir"
 	case $LOCAL in
-	'') "$MPDISK" mount --port "sim:$RUN/dev/port$port.sock" "$@" "$dir" || return 1 ;;
-	shared) "$MPDISK" mount --pool "$RUN/pool" --image "$SHARED_IMAGE" "$@" "$dir" || return 1 ;;
+	'') link=(--port "sim:$RUN/dev/port$port.sock") ;;
+	shared) link=(--pool "$RUN/pool" --image "$SHARED_IMAGE") ;;
 	*)
 		mount --bind "$RUN/local" "$dir"
 		return
 		;;
 	esac
+	if is_guest "$port"; then
+		mount_guest "$port" "${link[@]}"
+		return
+	fi
+	"$MPDISK" mount "${link[@]}" "$@" "$dir" || return 1
 	host_pid "$port" >"$RUN/host$port.pid"
 }
 
@@ -153,6 +160,10 @@ host_pid() {
 # unmount_host PORT: and waits until its process has given the port back.
 unmount_host() {
 	local dir=$RUN/host$1 pid
+	if is_guest "$1"; then
+		unmount_guest "$1"
+		return
+	fi
 	umount "$dir" || return 1
 	if [ -e "$RUN/host$1.pid" ]; then
 		pid=$(cat "$RUN/host$1.pid")
@@ -187,6 +198,7 @@ lib_clean() {
 		# A number of long ago may be somebody else's by now.
 		case "$(readlink "/proc/$pid/exe" 2>/dev/null)" in
 		*/mpdisk | */mpdisk-sim*) end_process "$pid" 15 ;;
+		*/unshare) kill -KILL "$pid" ;; # a guest
 		esac
 		rm -f "$file"
 	done
