@@ -29,8 +29,13 @@ $(GUESTS)/%.cpio: tests/system/guests/initrd tests/system/guests/init $(GUESTS)/
 	tests/system/guests/initrd $(GUEST_PACKAGES)/$* $(GUEST_PACKAGES)/busybox/bin/busybox $(GUESTS)/agent \
 		$@ $($*_MODULES)
 
+all: guests
+
 guests: $(GUEST_PROGRAMS) $(GUESTS)/uml.cpio $(GUESTS)/qemu.cpio
 
 LINT_C += $(addprefix tests/system/guests/,agent.c on.c wire.h)
+
+SUITES += tests/system/guest-pool tests/system/guest-device
+TIMEOUTS += guest-pool=600 guest-device=600
 
 .PHONY: guests

@@ -4,7 +4,7 @@
 # which only it can see, and is served by a vhost-fs of its own.
 
 ON=$BUILD/tests/system/on
-GUEST_SECONDS=${GUEST_SECONDS:-900}
+GUEST_SECONDS=${GUEST_SECONDS:-900} # no guest, and no command in one, lasts longer
 
 # What each host is: fuse, uml or qemu; those not named are fuse.
 KINDS=()
@@ -60,12 +60,14 @@ ready_or_dead() {
 await_guest() {
 	wait_until 90 ready_or_dead "$1" "${2:-1}" && alive "$(cat "$RUN/guest$1.pid")" && return
 	guest_log "$1"
+	echo "guest $1 does not come up"
 	return 1
 }
 
 # boot_guest N: and waits for it.
 boot_guest() {
 	mkdir -p "$RUN/host$1"
+	[ ! -e "$RUN/guest$1/console" ] || mv "$RUN/guest$1/console" "$RUN/guest$1/console.before"
 	tests/system/guests/boot "${KINDS[$1]}" "$RUN/guest$1" disk "$RUN/vhost$1.sock" "$GUEST_SECONDS" \
 		</dev/null >"$RUN/boot$1.log" 2>&1 &
 	echo $! >"$RUN/guest$1.pid"
@@ -73,8 +75,10 @@ boot_guest() {
 }
 
 mount_in_guest() {
-	in_host "$1" mount -t virtiofs disk "$RUN/host$1" && return
+	local said
+	said=$(in_host "$1" mount -t virtiofs disk "$RUN/host$1" 2>&1) && return
 	guest_log "$1"
+	echo "$said"
 	return 1
 }
 
@@ -116,4 +120,40 @@ kill_guest() {
 	kill -KILL "$(cat "$RUN/guest$1.pid")"
 	wait_until 5 gone "$(cat "$RUN/guest$1.pid")"
 	rm -f "$RUN/guest$1.pid"
+}
+
+# work HOST: files come and go in the host's own folder, until $RUN/stop is there or the host dies; each
+# turn is written to $RUN/guestN/turns after it is done.
+work() {
+	mkdir -p "$RUN/guest$1"
+	# shellcheck disable=SC2016
+	in_host "$1" sh -c 'mkdir -p "$0" && cd "$0" && n=0
+		while ! test -e stop; do
+			echo "turn $n" >new$n && mv new$n "kept$((n % 50))" && cat kept* >all || exit 1
+			n=$((n + 1)); echo $n >"$1"
+		done' "$RUN/host$1/work$1" "$(realpath "$RUN/guest$1")/turns"
+}
+
+turns() {
+	cat "$RUN/guest$1/turns" 2>/dev/null || echo 0
+}
+
+goes_on() {
+	[ "$(turns "$1")" -gt "$2" ]
+}
+
+# begin_work HOST...: in the background, and waits until each is well at it; WORKERS has their processes.
+WORKERS=()
+begin_work() {
+	local host
+	for host in "$@"; do
+		rm -f "$RUN/guest$host/turns"
+		work "$host" >"$RUN/work$host.log" 2>&1 &
+		WORKERS[host]=$!
+	done
+	for host in "$@"; do
+		wait_until 60 goes_on "$host" 10 && continue
+		echo "host $host does no work: $(tail -n 2 "$RUN/work$host.log")"
+		return 1
+	done
 }
