@@ -192,7 +192,7 @@ lib_clean() {
 	for dir in $(mounts_below_run); do
 		umount "$dir" 2>/dev/null || umount -l "$dir"
 	done
-	for file in "$RUN"/*.pid; do
+	for file in "$RUN"/guest*.pid "$RUN"/vhost*.pid "$RUN"/*.pid; do # the device goes last
 		[ -e "$file" ] || continue
 		pid=$(cat "$file")
 		# A number of long ago may be somebody else's by now.
@@ -209,7 +209,9 @@ lib_end() {
 	trap - EXIT
 	trap '' HUP INT TERM
 	for pid in $(jobs -p); do
-		[ "$pid" = "$DEVICE_PID" ] || kill "$pid" 2>/dev/null
+		# shellcheck disable=SC2046
+		[ "$pid" = "$DEVICE_PID" ] ||
+			kill $(cat "/proc/$pid/task/$pid/children" 2>/dev/null) "$pid" 2>/dev/null
 	done
 	lib_clean
 	exit $status
