@@ -29,11 +29,10 @@
 
 #include "fuse_opcode.h"
 #include "platform/atomic.h"
-#include "port/fuse_server.h"
+#include "pool_call.h"
 
 #define BUFFER (FUSE_MAX_WRITE + 8192u)
 #define CLONE_DEVICE _IOR(229, 0, uint32_t) /* FUSE_DEV_IOC_CLONE of <linux/fuse.h> */
-#define WRITE_HEAD ((u32)(sizeof(struct fuse_in_header) + sizeof(struct fuse_write_in)))
 #define WRITE_FRAMES (FUSE_MAX_WRITE / BLOCK_SIZE)
 #define LONG_WRITE 16384u
 #define LONG_RUN 32u /* messages after a long write among which another is expected */
@@ -49,15 +48,10 @@ struct thread {
 	bool started;
 	u32 ended; /* atomic */
 	int fd;
-	struct exec x;
-	struct fuse_call call;
-	u32 nframes; /* frames for payload that it owns */
-	fno_t frames[FUSE_PAY_SEGS];
+	struct pool_call c;
 	u32 long_run;   /* so many messages more may be long writes */
 	bool in_frames; /* this message's bytes behind WRITE_HEAD are in frames[] */
 	u8 *buffer;
-	u64 requests; /* counted by the thread, read by others */
-	_Alignas(8) u8 out[FUSE_OUT_ROOM];
 };
 
 struct pool_server {
@@ -68,56 +62,35 @@ struct pool_server {
 	u32 stopping;   /* atomic */
 	u32 permits;    /* atomic: nobody's; waited on */
 	u32 limit;      /* atomic: permits in all, 1 at least */
-	pthread_t locks;
-	u32 locks_ending; /* atomic */
+	struct pool_locks locks;
 	struct thread threads[POOL_SERVE_THREADS_MAX];
 };
 
 /* ---- one message */
-/* Makes n payload frames the thread's own. */
-static int own_frames(struct thread *t, u32 n)
-{
-	struct frame *frame;
-	int err;
-
-	while (t->nframes < n) {
-		err = frame_alloc(&t->x, &frame);
-		if (err)
-			return err;
-		t->frames[t->nframes++] = frame_no(&t->x, frame);
-	}
-	return 0;
-}
-
-static u8 *own_data(const struct thread *t, u32 i)
-{
-	return frame_data(&t->x, frame_of(&t->x, t->frames[i]));
-}
-
 /* Reads a message. Where one long write follows another, among others, what it writes goes straight
  * into frames, which then become pages of the file. */
 static ssize_t receive(struct thread *t)
 {
 	struct iovec iov[1 + WRITE_FRAMES];
 
-	t->in_frames = t->long_run && own_frames(t, WRITE_FRAMES) == 0;
+	t->in_frames = t->long_run && pool_call_own(&t->c, WRITE_FRAMES) == 0;
 	if (!t->in_frames)
 		return read(t->fd, t->buffer, BUFFER);
 	iov[0] = (struct iovec){t->buffer, WRITE_HEAD};
 	for (u32 i = 0; i < WRITE_FRAMES; i++)
-		iov[1 + i] = (struct iovec){own_data(t, i), BLOCK_SIZE};
+		iov[1 + i] = (struct iovec){pool_call_data(&t->c, i), BLOCK_SIZE};
 	return readv(t->fd, iov, 1 + WRITE_FRAMES);
 }
 
 /* The bytes of the message that are in frames already become payload, from `skip` on. */
 static void lay_out_frames(struct thread *t, u32 bytes, u32 skip)
 {
-	struct fuse_call *c = &t->call;
+	struct fuse_call *c = &t->c.call;
 
 	for (u32 at = skip; at < bytes; at = (at | (BLOCK_SIZE - 1)) + 1) {
 		u32 offset = at % BLOCK_SIZE;
 
-		c->pay[c->npay] = (struct fs_seg){t->frames[c->npay], (u16)offset,
+		c->pay[c->npay] = (struct fs_seg){t->c.frames[c->npay], (u16)offset,
 						  (u16)min_of(bytes - at, BLOCK_SIZE - offset)};
 		c->npay++;
 	}
@@ -126,17 +99,17 @@ static void lay_out_frames(struct thread *t, u32 bytes, u32 skip)
 /* Puts the rest of the message into frames, at the offset that it has in its page. */
 static int lay_out_copy(struct thread *t, u32 len, u32 offset)
 {
-	struct fuse_call *c = &t->call;
+	struct fuse_call *c = &t->c.call;
 	u32 at, part;
 
 	for (at = c->in_len; at < len; at += part) {
 		part = min_of(len - at, BLOCK_SIZE - offset);
 		if (c->npay == FUSE_PAY_SEGS)
 			return -E2BIG;
-		if (own_frames(t, c->npay + 1) != 0)
+		if (pool_call_own(&t->c, c->npay + 1) != 0)
 			return -ENOMEM;
-		c->pay[c->npay] = (struct fs_seg){t->frames[c->npay], (u16)offset, (u16)part};
-		memcpy(own_data(t, c->npay) + offset, t->buffer + at, part);
+		c->pay[c->npay] = (struct fs_seg){t->c.frames[c->npay], (u16)offset, (u16)part};
+		memcpy(pool_call_data(&t->c, c->npay) + offset, t->buffer + at, part);
 		c->npay++;
 		offset = 0;
 	}
@@ -146,16 +119,15 @@ static int lay_out_copy(struct thread *t, u32 len, u32 offset)
 /* Lays the request out as a port would: arguments in place, the rest in frames. */
 static int lay_out(struct thread *t, u32 len)
 {
-	struct fuse_call *c = &t->call;
+	struct fuse_call *c = &t->c.call;
 	const struct fuse_in_header *head = (const void *)t->buffer;
 	const struct fuse_write_in *write = (const void *)(head + 1);
 	bool is_write = head->opcode == FUSE_WRITE && len > WRITE_HEAD;
 
 	c->in = head;
-	c->out = t->out;
 	c->in_len = is_write ? WRITE_HEAD : min_of(len, FUSE_IN_ROOM);
 	if (t->in_frames && c->in_len > WRITE_HEAD)
-		memcpy(t->buffer + WRITE_HEAD, own_data(t, 0), c->in_len - WRITE_HEAD);
+		memcpy(t->buffer + WRITE_HEAD, pool_call_data(&t->c, 0), c->in_len - WRITE_HEAD);
 	if (c->in_len % 4)
 		memset(t->buffer + c->in_len, 0, 4 - c->in_len % 4);
 	c->pay_len = len - c->in_len;
@@ -174,36 +146,18 @@ static int lay_out(struct thread *t, u32 len)
 
 static void send_reply(struct thread *t)
 {
-	struct fuse_call *c = &t->call;
-	struct iovec iov[FS_IO_SEGS + 1];
+	struct iovec iov[POOL_CALL_IOV];
+	const u32 niov = pool_call_reply(&t->c, iov);
 	ssize_t n;
-	u32 i;
 
-	if (!c->out_len)
+	if (!niov)
 		return;
-	iov[0] = (struct iovec){c->out, c->out_len};
-	for (i = 0; i < c->nreply; i++)
-		iov[i + 1] =
-			(struct iovec){(u8 *)frame_data(&t->x, frame_of(&t->x, c->reply[i].frame)) +
-					       c->reply[i].offset,
-				       c->reply[i].len};
-	n = c->nreply ? writev(t->fd, iov, (int)c->nreply + 1) : write(t->fd, c->out, c->out_len);
+	n = niov > 1 ? writev(t->fd, iov, (int)niov)
+		     : write(t->fd, iov[0].iov_base, iov[0].iov_len);
 	/* ENOENT: the request was interrupted meanwhile, nobody waits for it */
 	if (n < 0 && errno != ENOENT && errno != ENODEV)
-		plat_log(t->x.plat, PLAT_ERR, "reply to %s: error %d",
-			 fuse_opcode_name(c->in->opcode), errno);
-	for (i = 0; i < c->nreply; i++)
-		frame_unpin(&t->x, frame_of(&t->x, c->reply[i].frame));
-}
-
-static void trace(const struct thread *t)
-{
-	const struct fuse_out_header *out = t->call.out;
-
-	fprintf(stderr, "mpdisk: %llu %s node %llx: %u bytes in, %u out, error %d\n",
-		(unsigned long long)t->call.in->unique, fuse_opcode_name(t->call.in->opcode),
-		(unsigned long long)t->call.in->nodeid, t->call.in->len,
-		t->call.out_len ? out->len : 0, t->call.out_len ? out->error : 0);
+		plat_log(t->c.x.plat, PLAT_ERR, "reply to %s: error %d",
+			 fuse_opcode_name(t->c.call.in->opcode), errno);
 }
 
 static void tell_ready(struct pool_server *server, int error)
@@ -216,7 +170,7 @@ static void tell_ready(struct pool_server *server, int error)
  * ask for longer reads: mounts have max_read (cli/options.c). */
 static void init_pages(struct thread *t)
 {
-	struct fuse_init_out *out = (void *)(t->out + sizeof(struct fuse_out_header));
+	struct fuse_init_out *out = (void *)(t->c.out + sizeof(struct fuse_out_header));
 
 	if (out->flags & FUSE_INIT_MAX_PAGES)
 		out->max_pages = FUSE_MAX_WRITE / BLOCK_SIZE + 1;
@@ -224,30 +178,23 @@ static void init_pages(struct thread *t)
 
 static void serve(struct thread *t, u32 len)
 {
-	struct fuse_call *c = &t->call;
-	struct fuse_out_header *out = (void *)t->out;
-	u32 i;
+	struct fuse_call *c = &t->c.call;
+	const struct fuse_out_header *out = (const void *)t->c.out;
 	int err;
 
+	c->nreply = 0;
 	err = lay_out(t, len);
 	if (c->in->opcode == FUSE_INIT && t->server->config.local_locks)
 		fuse_init_local_locks(t->buffer, len);
-	if (err) {
-		*out = (struct fuse_out_header){sizeof(*out), err, c->in->unique};
-		c->out_len = sizeof(*out);
-		c->nreply = 0;
-	} else {
-		fuse_serve(c);
-	}
-	if (t->server->config.trace)
-		trace(t);
+	if (err)
+		pool_call_fail(&t->c, err);
+	else
+		pool_call_serve(&t->c, t->server->config.trace);
 	err = c->in->opcode == FUSE_INIT ? out->error : 1;
 	if (!err)
 		init_pages(t);
 	send_reply(t);
-	for (i = 0; i < c->npay; i++) /* a write may have taken frames and left others */
-		t->frames[i] = c->pay[i].frame;
-	__atomic_store_n(&t->requests, t->requests + 1, __ATOMIC_RELAXED);
+	pool_call_end(&t->c);
 	if (err <= 0)
 		tell_ready(t->server, err);
 }
@@ -331,7 +278,7 @@ static bool serve_messages(struct thread *t)
 
 		if (len < 0 && (errno == EINTR || errno == EAGAIN || errno == ENOENT))
 			continue;
-		if (len < (ssize_t)sizeof(*t->call.in))
+		if (len < (ssize_t)sizeof(*t->c.call.in))
 			return false; /* ENODEV: unmounted */
 		if (t->server->config.threads > 1)
 			look_for_more(t);
@@ -352,33 +299,15 @@ static void answer_lock(struct pool_server *server, u64 key, int error)
 			return;
 }
 
-static void *locks_main(void *arg)
+static void answer_locks(void *user)
 {
-	struct pool_server *server = arg;
-	const struct exec *x = &server->threads[0].x;
-	const u32 host = mpdisk_host(server->config.disk);
-	u32 *word = fs_lock_word(x->pool), seen;
+	struct pool_server *server = user;
+	struct mpdisk *disk = server->config.disk;
 	int error;
 	u64 key;
 
-	for (;;) {
-		seen = atomic_load_acquire(word);
-		if (atomic_load(&server->locks_ending)) /* looked at after the word */
-			return NULL;
-		while (fs_lock_done(x->pool, host, &key, &error))
-			answer_lock(server, key, error);
-		plat_wait(x->plat, word, seen, 0);
-	}
-}
-
-static void locks_stop(struct pool_server *server)
-{
-	const struct exec *x = &server->threads[0].x;
-
-	atomic_store(&server->locks_ending, 1);
-	atomic_add(fs_lock_word(x->pool), 1);
-	plat_wake(x->plat, fs_lock_word(x->pool));
-	pthread_join(server->locks, NULL);
+	while (fs_lock_done(mpdisk_pool(disk), mpdisk_host(disk), &key, &error))
+		answer_lock(server, key, error);
 }
 
 static void *thread_main(void *arg)
@@ -386,8 +315,6 @@ static void *thread_main(void *arg)
 	struct thread *t = arg;
 	struct pool_server *server = t->server;
 
-	t->call.x = &t->x;
-	t->call.session = mpdisk_session(server->config.disk);
 	self = t;
 	while (permit_get(t) && serve_messages(t))
 		;
@@ -396,7 +323,7 @@ static void *thread_main(void *arg)
 		permit_put(server); /* whoever waits for one finds the mount gone too */
 	atomic_store_release(&t->ended, 1);
 	if (eventfd_write(server->done_fd, 1) < 0)
-		plat_log(t->x.plat, PLAT_ERR, "eventfd: error %d", errno);
+		plat_log(t->c.x.plat, PLAT_ERR, "eventfd: error %d", errno);
 	return NULL;
 }
 
@@ -428,7 +355,7 @@ static int thread_open(struct pool_server *server, struct thread *t)
 	t->buffer = aligned_alloc(BLOCK_SIZE, BUFFER);
 	if (!t->buffer)
 		return -ENOMEM;
-	err = mpdisk_executor(server->config.disk, &t->x);
+	err = pool_call_open(&t->c, server->config.disk);
 	if (err)
 		return err;
 	t->fd = clone_fd(server->config.fuse_fd);
@@ -437,13 +364,7 @@ static int thread_open(struct pool_server *server, struct thread *t)
 
 static void thread_close(struct thread *t)
 {
-	u32 i;
-
-	if (t->x.slot) {
-		for (i = 0; i < t->nframes; i++)
-			frame_unpin(&t->x, frame_of(&t->x, t->frames[i]));
-		exec_leave(&t->x);
-	}
+	pool_call_close(&t->c);
 	if (t->fd != t->server->config.fuse_fd)
 		close(t->fd);
 	free(t->buffer);
@@ -473,7 +394,7 @@ int pool_server_new(const struct pool_server_config *config, struct pool_server 
 	for (i = 0; !err && i < config->threads; i++)
 		err = thread_open(server, &server->threads[i]);
 	if (!err)
-		plat_posix_on_wait(server->threads[0].x.plat, about_to_wait);
+		plat_posix_on_wait(server->threads[0].c.x.plat, about_to_wait);
 	if (err)
 		pool_server_free(server);
 	else
@@ -519,12 +440,10 @@ static void supervise(struct pool_server *server)
 
 int pool_server_run(struct pool_server *server)
 {
-	bool locks;
 	int err;
 	u32 i;
 
-	err = pthread_create(&server->locks, NULL, locks_main, server);
-	locks = !err;
+	err = -pool_locks_start(&server->locks, &server->threads[0].c.x, answer_locks, server);
 	for (i = 0; !err && i < server->config.threads; i++) {
 		err = pthread_create(&server->threads[i].id, NULL, thread_main,
 				     &server->threads[i]);
@@ -536,8 +455,7 @@ int pool_server_run(struct pool_server *server)
 	for (i = 0; i < server->config.threads; i++)
 		if (server->threads[i].started)
 			pthread_join(server->threads[i].id, NULL);
-	if (locks)
-		locks_stop(server);
+	pool_locks_stop(&server->locks);
 	tell_ready(server, -ECONNABORTED); /* in case that nobody was told until now */
 	return -err;
 }
@@ -547,7 +465,7 @@ void pool_server_stop(struct pool_server *server)
 	atomic_store(&server->stopping, 1);
 	syscall(SYS_futex, &server->permits, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
 	if (eventfd_write(server->done_fd, 1) < 0)
-		plat_log(server->threads[0].x.plat, PLAT_ERR, "eventfd: error %d", errno);
+		plat_log(server->threads[0].c.x.plat, PLAT_ERR, "eventfd: error %d", errno);
 }
 
 void pool_server_free(struct pool_server *server)
@@ -566,7 +484,7 @@ void pool_server_describe(struct pool_server *server, char *buffer, unsigned int
 	unsigned long long requests = 0;
 
 	for (u32 i = 0; i < server->config.threads; i++)
-		requests += __atomic_load_n(&server->threads[i].requests, __ATOMIC_RELAXED);
+		requests += pool_call_requests(&server->threads[i].c);
 	snprintf(buffer, size,
 		 "state       serving\npid         %d\nhost        %u\nthreads     %u\n"
 		 "uptime      %llu s\nrequests    %llu\n",

@@ -21,12 +21,9 @@
 #include <unistd.h>
 
 #include "../cli/report.h"
-#include "../fuse/fuse_opcode.h"
-#include "platform/atomic.h"
-#include "port/fuse_server.h"
+#include "../fuse/pool_call.h"
 
 #define REQUEST_MAX (FUSE_MAX_WRITE + 8192u)
-#define WRITE_HEAD ((u32)(sizeof(struct fuse_in_header) + sizeof(struct fuse_write_in)))
 #define MORE_IN_A_ROW 4u /* requests with another one behind them: a second thread helps */
 
 /* A request that waits for a lock, or may come to. */
@@ -42,13 +39,8 @@ struct thread {
 	bool started;
 	bool handed_on; /* another thread was woken since it took its request */
 	u32 crowded;    /* requests in a row with another one behind them */
-	struct exec x;
-	struct fuse_call call;
-	u32 nframes; /* frames for payload that it owns */
-	fno_t frames[FUSE_PAY_SEGS];
-	u64 requests; /* counted by the thread, read by others */
+	struct pool_call c;
 	_Alignas(8) u8 in[FUSE_IN_ROOM];
-	_Alignas(8) u8 out[FUSE_OUT_ROOM];
 	struct vhost_request request;
 };
 
@@ -56,51 +48,30 @@ struct fs_pool {
 	struct fs_pool_config config;
 	struct vhost *vhost;
 	time_t started;
-	pthread_t locks;
-	u32 locks_ending;            /* atomic */
+	struct pool_locks locks;
 	pthread_mutex_t parked_lock; /* before those of vhost */
 	struct parked *parked;       /* [parked_lock] */
 	struct thread *threads[FS_POOL_THREADS_MAX];
 };
 
 /* ---- one request */
-/* Makes n payload frames the thread's own. */
-static int own_frames(struct thread *t, u32 n)
-{
-	struct frame *frame;
-	int err;
-
-	while (t->nframes < n) {
-		err = frame_alloc(&t->x, &frame);
-		if (err)
-			return err;
-		t->frames[t->nframes++] = frame_no(&t->x, frame);
-	}
-	return 0;
-}
-
 /* Frames that a message of so many bytes can need. */
 static u32 frames_for(u32 len)
 {
 	return len / BLOCK_SIZE + 2;
 }
 
-static u8 *own_data(const struct thread *t, u32 i)
-{
-	return frame_data(&t->x, frame_of(&t->x, t->frames[i]));
-}
-
 /* Puts the rest of the message into frames, from `offset` of the first one on. */
 static bool lay_out_frames(struct thread *t, u32 offset)
 {
-	struct fuse_call *c = &t->call;
+	struct fuse_call *c = &t->c.call;
 	u32 left, part;
 
 	for (left = c->pay_len; left > 0; left -= part) {
 		part = min_of(left, BLOCK_SIZE - offset);
-		if (!vhost_get(&t->request, own_data(t, c->npay) + offset, part))
+		if (!vhost_get(&t->request, pool_call_data(&t->c, c->npay) + offset, part))
 			return false;
-		c->pay[c->npay] = (struct fs_seg){t->frames[c->npay], (u16)offset, (u16)part};
+		c->pay[c->npay] = (struct fs_seg){t->c.frames[c->npay], (u16)offset, (u16)part};
 		c->npay++;
 		offset = 0;
 	}
@@ -111,7 +82,7 @@ static bool lay_out_frames(struct thread *t, u32 offset)
  * which rule it breaks. */
 static const char *lay_out(struct thread *t)
 {
-	struct fuse_call *c = &t->call;
+	struct fuse_call *c = &t->c.call;
 	const u32 len = t->request.chain.read_len;
 	const struct fuse_in_header *head = (const void *)t->in;
 	const struct fuse_write_in *write = (const void *)(head + 1);
@@ -133,53 +104,23 @@ static const char *lay_out(struct thread *t)
 	if (c->in_len % 4)
 		memset(t->in + c->in_len, 0, 4 - c->in_len % 4);
 	c->pay_len = len - c->in_len;
-	if (t->nframes < frames_for(len))
+	if (t->c.nframes < frames_for(len))
 		return NULL;
 	if (!lay_out_frames(t, is_write ? (u32)write->offset % BLOCK_SIZE : 0))
 		return "a request cannot be read";
 	return NULL;
 }
 
-static void fail_call(struct fuse_call *c, int err)
-{
-	struct fuse_out_header *out = c->out;
-
-	*out = (struct fuse_out_header){sizeof(*out), err, c->in->unique};
-	c->out_len = sizeof(*out);
-	c->reply_len = 0;
-}
-
 static void answer(struct thread *t)
 {
-	struct fuse_call *c = &t->call;
-	struct iovec iov[FS_IO_SEGS + 1];
-	const u32 nreply = c->reply_len ? c->nreply : 0;
-	u32 i;
+	struct iovec iov[POOL_CALL_IOV];
 
-	iov[0] = (struct iovec){c->out, c->out_len};
-	for (i = 0; i < nreply; i++)
-		iov[i + 1] =
-			(struct iovec){(u8 *)frame_data(&t->x, frame_of(&t->x, c->reply[i].frame)) +
-					       c->reply[i].offset,
-				       c->reply[i].len};
-	if (!vhost_answer(&t->request, iov, c->out_len ? (int)nreply + 1 : 0)) {
-		fail_call(c, -EIO); /* there is less room than it asked for */
-		iov[0].iov_len = c->out_len;
-		if (!vhost_answer(&t->request, iov, 1) && !vhost_answer(&t->request, NULL, 0))
-			vhost_broken(&t->request, "a request cannot be answered");
-	}
-	for (i = 0; i < c->nreply; i++)
-		frame_unpin(&t->x, frame_of(&t->x, c->reply[i].frame));
-}
-
-static void trace(const struct thread *t)
-{
-	const struct fuse_out_header *out = t->call.out;
-
-	fprintf(stderr, "mpdisk: %llu %s node %llx: %u bytes in, %u out, error %d\n",
-		(unsigned long long)t->call.in->unique, fuse_opcode_name(t->call.in->opcode),
-		(unsigned long long)t->call.in->nodeid, t->call.in->len,
-		t->call.out_len ? out->len : 0, t->call.out_len ? out->error : 0);
+	if (vhost_answer(&t->request, iov, (int)pool_call_reply(&t->c, iov)))
+		return;
+	pool_call_fail(&t->c, -EIO); /* there is less room than it asked for */
+	if (!vhost_answer(&t->request, iov, (int)pool_call_reply(&t->c, iov)) &&
+	    !vhost_answer(&t->request, NULL, 0))
+		vhost_broken(&t->request, "a request cannot be answered");
 }
 
 /* ---- requests that wait for a lock */
@@ -190,7 +131,7 @@ static struct parked *park(struct thread *t)
 
 	if (!parked)
 		return NULL;
-	parked->key = t->call.in->unique;
+	parked->key = t->c.call.in->unique;
 	parked->request = vhost_copy(&t->request);
 	if (!parked->request) {
 		free(parked);
@@ -228,16 +169,16 @@ static struct parked *unpark(struct fs_pool *fs, const struct parked *which, u64
 static bool serve_lock(struct thread *t)
 {
 	struct parked *parked = park(t);
-	struct fuse_out_header *out = t->call.out;
+	struct fuse_out_header *out = t->c.call.out;
 	bool waits;
 
 	if (!parked) {
-		fail_call(&t->call, -ENOMEM);
+		pool_call_fail(&t->c, -ENOMEM);
 		return false;
 	}
-	t->call.session->max_waiting = t->request.waiting_max;
-	fuse_serve(&t->call);
-	waits = fuse_waits(&t->call);
+	t->c.call.session->max_waiting = t->request.waiting_max;
+	pool_call_serve(&t->c, t->fs->config.trace);
+	waits = fuse_waits(&t->c.call);
 	if (!waits) {
 		if (out->error == -EAGAIN) /* too many wait: not what a caller that waits expects */
 			out->error = -ENOLCK;
@@ -277,30 +218,10 @@ static bool take_lock_done(struct fs_pool *fs)
 	return any;
 }
 
-static void *locks_main(void *arg)
+static void answer_locks(void *user)
 {
-	struct fs_pool *fs = arg;
-	const struct exec *x = &fs->threads[0]->x;
-	u32 *word = fs_lock_word(x->pool), seen;
-
-	for (;;) {
-		seen = atomic_load_acquire(word);
-		if (atomic_load(&fs->locks_ending)) /* looked at after the word */
-			return NULL;
-		while (take_lock_done(fs))
-			;
-		plat_wait(x->plat, word, seen, 0);
-	}
-}
-
-static void locks_stop(struct fs_pool *fs)
-{
-	const struct exec *x = &fs->threads[0]->x;
-
-	atomic_store(&fs->locks_ending, 1);
-	atomic_add(fs_lock_word(x->pool), 1);
-	plat_wake(x->plat, fs_lock_word(x->pool));
-	pthread_join(fs->locks, NULL);
+	while (take_lock_done(user))
+		;
 }
 
 /* Gives back all that the guest held. Nobody serves a request of it meanwhile. */
@@ -353,7 +274,7 @@ static const char *take(struct thread *t)
 
 	if (len < sizeof(struct fuse_in_header) || len > REQUEST_MAX)
 		return "a request of an odd length";
-	if (own_frames(t, frames_for(len)) != 0)
+	if (pool_call_own(&t->c, frames_for(len)) != 0)
 		report(LOG_WARNING, "the pool has no frame free for a request");
 	if (!vhost_enter(&t->request))
 		return "";
@@ -364,9 +285,8 @@ static const char *take(struct thread *t)
 
 static void serve(struct thread *t)
 {
-	struct fuse_call *c = &t->call;
+	struct fuse_call *c = &t->c.call;
 	const char *why;
-	u32 i;
 
 	c->npay = c->nreply = 0;
 	why = take(t);
@@ -377,19 +297,16 @@ static void serve(struct thread *t)
 	}
 	if (c->in->opcode == FUSE_INIT) { /* the guest may have started anew and said nothing */
 		vhost_alone(&t->request);
-		drop_guest(t->fs, &t->x);
+		drop_guest(t->fs, &t->c.x);
 	}
-	if (t->nframes < frames_for(c->in->len))
-		fail_call(c, -ENOMEM);
+	if (t->c.nframes < frames_for(c->in->len))
+		pool_call_fail(&t->c, -ENOMEM);
 	else if (c->in->opcode != FUSE_SETLKW)
-		fuse_serve(c);
+		pool_call_serve(&t->c, t->fs->config.trace);
 	else if (serve_lock(t))
 		return;
-	if (t->fs->config.trace)
-		trace(t);
 	answer(t);
-	for (i = 0; i < c->npay; i++) /* a write may have taken frames and left others */
-		t->frames[i] = c->pay[i].frame;
+	pool_call_end(&t->c);
 }
 
 static void serve_all(struct thread *t)
@@ -400,7 +317,6 @@ static void serve_all(struct thread *t)
 			look_for_more(t);
 		serve(t);
 		vhost_done(&t->request);
-		__atomic_store_n(&t->requests, t->requests + 1, __ATOMIC_RELAXED);
 	}
 }
 
@@ -408,10 +324,7 @@ static void *thread_main(void *arg)
 {
 	struct thread *t = arg;
 
-	t->call.x = &t->x;
-	t->call.session = mpdisk_session(t->fs->config.disk);
-	t->call.in = (const void *)t->in;
-	t->call.out = t->out;
+	t->c.call.in = (const void *)t->in;
 	self = t;
 	while (vhost_wait(t->fs->vhost))
 		serve_all(t);
@@ -425,7 +338,7 @@ static void on_gone(void *user)
 {
 	struct fs_pool *fs = user;
 
-	drop_guest(fs, &fs->threads[0]->x);
+	drop_guest(fs, &fs->threads[0]->c.x);
 }
 
 static int thread_open(struct fs_pool *fs, struct thread **out)
@@ -436,7 +349,7 @@ static int thread_open(struct fs_pool *fs, struct thread **out)
 	if (!t)
 		return -ENOMEM;
 	t->fs = fs;
-	err = mpdisk_executor(fs->config.disk, &t->x);
+	err = pool_call_open(&t->c, fs->config.disk);
 	if (err)
 		free(t);
 	else
@@ -446,11 +359,7 @@ static int thread_open(struct fs_pool *fs, struct thread **out)
 
 static void thread_close(struct thread *t)
 {
-	u32 i;
-
-	for (i = 0; i < t->nframes; i++)
-		frame_unpin(&t->x, frame_of(&t->x, t->frames[i]));
-	exec_leave(&t->x);
+	pool_call_close(&t->c);
 	free(t);
 }
 
@@ -476,19 +385,17 @@ int fs_pool_new(const struct fs_pool_config *config, struct fs_pool **out)
 		fs_pool_free(fs);
 		return err;
 	}
-	plat_posix_on_wait(fs->threads[0]->x.plat, about_to_wait);
+	plat_posix_on_wait(fs->threads[0]->c.x.plat, about_to_wait);
 	*out = fs;
 	return 0;
 }
 
 int fs_pool_run(struct fs_pool *fs, int stop_fd)
 {
-	bool locks;
 	int err;
 	u32 i;
 
-	err = pthread_create(&fs->locks, NULL, locks_main, fs);
-	locks = !err;
+	err = -pool_locks_start(&fs->locks, &fs->threads[0]->c.x, answer_locks, fs);
 	for (i = 0; !err && i < fs->config.threads; i++) {
 		err = pthread_create(&fs->threads[i]->id, NULL, thread_main, fs->threads[i]);
 		fs->threads[i]->started = !err;
@@ -498,8 +405,7 @@ int fs_pool_run(struct fs_pool *fs, int stop_fd)
 	for (i = 0; i < fs->config.threads; i++)
 		if (fs->threads[i]->started)
 			pthread_join(fs->threads[i]->id, NULL);
-	if (locks)
-		locks_stop(fs);
+	pool_locks_stop(&fs->locks);
 	return err;
 }
 
@@ -527,7 +433,7 @@ void fs_pool_describe(struct fs_pool *fs, char *buffer, unsigned int size)
 	unsigned long long requests = 0;
 
 	for (u32 i = 0; i < fs->config.threads; i++)
-		requests += __atomic_load_n(&fs->threads[i]->requests, __ATOMIC_RELAXED);
+		requests += pool_call_requests(&fs->threads[i]->c);
 	vhost_get_statistics(fs->vhost, &s);
 	snprintf(buffer, size,
 		 "guest       %s\nguests      %llu\ncut off     %llu\nqueues      %u\n"
