@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # Tests with UML kernels that run the filesystem themselves (host-driver/linux).
 
-$(SYSTEM_BUILD)/uml_load: tests/system/uml_load.c
+UML_PROGRAMS := $(SYSTEM_BUILD)/uml_load $(SYSTEM_BUILD)/uml_pair
+$(UML_PROGRAMS): $(SYSTEM_BUILD)/%: tests/system/%.c
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS_BASE) -o $@ $<
 
-suites: $(MODULE) $(SYSTEM_BUILD)/uml_load
+suites: $(MODULE) $(UML_PROGRAMS)
 
-SUITES += tests/system/uml-shared
-TIMEOUTS += uml-shared=300
+SUITES += tests/system/uml-shared tests/system/uml-files
+TIMEOUTS += uml-shared=300 uml-files=300
 
-LINT_C += tests/system/uml_load.c
+LINT_C += tests/system/uml_load.c tests/system/uml_pair.c
