@@ -49,11 +49,12 @@ LINT_C += $(wildcard $(patsubst %,host-driver/%/*.[ch],fuse cli lib vhost))
 -include $(MPDISK_OBJS:.o=.d) $(MPDISK_LIB_OBJS:.o=.d) $(MPDISK_DEBUG_OBJS:.o=.d)
 
 install: all
-	install -d $(DESTDIR)/usr/sbin $(DESTDIR)/usr/share/man/man8
+	install -d $(DESTDIR)/usr/sbin $(DESTDIR)/usr/share/man/man5 $(DESTDIR)/usr/share/man/man8
 	install $(BUILD)/mpdisk $(DESTDIR)/usr/sbin/mpdisk
 	ln -sf mpdisk $(DESTDIR)/usr/sbin/mount.mpdisk
 	install -m 644 host-driver/cli/mpdisk.8 host-driver/cli/mount.mpdisk.8 \
 		$(DESTDIR)/usr/share/man/man8/
+	install -m 644 host-driver/linux/mpdisk.5 $(DESTDIR)/usr/share/man/man5/
 .PHONY: install
 
 SUITES += tests/fs/fuse_native.sh
