@@ -10,7 +10,7 @@ GUEST_PROGRAMS := $(GUESTS)/agent $(BUILD)/tests/system/on
 # Fetched and unpacked, but not installed: a kernel would become this machine's next one.
 deps: $(GUEST_PACKAGES)/stamp
 
-$(GUEST_PACKAGES)/stamp: tests/system/guests.mk tests/system/guests/fetch $(BUILD)/deps.stamp
+$(GUEST_PACKAGES)/stamp: tests/system/guests/fetch $(BUILD)/deps.stamp
 	@SUDO=$(SUDO) tests/system/guests/fetch $(GUEST_PACKAGES)
 	@touch $@
 
