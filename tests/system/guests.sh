@@ -115,6 +115,12 @@ unmount_guest() {
 	in_host "$1" umount "$RUN/host$1" && end_guest "$1"
 }
 
+# reboot_guest N: without unmounting first.
+reboot_guest() {
+	"$ON" -t 2 "$RUN/guest$1" /tmp/busybox reboot -f 2>/dev/null
+	await_guest "$1" 2
+}
+
 # kill_guest N: it gets no chance to do anything more.
 kill_guest() {
 	kill -KILL "$(cat "$RUN/guest$1.pid")"
