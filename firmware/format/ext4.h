@@ -236,6 +236,7 @@ _Static_assert(sizeof(struct ext4_group_desc) == 64, "ext4_group_desc");
 #define EXT4_FL_EXTENTS 0x00080000u
 #define EXT4_FL_EA_INODE 0x00200000u
 #define EXT4_FL_INLINE_DATA 0x10000000u
+#define EXT4_FL_USER_VISIBLE 0x705BDFFFu
 
 struct ext4_inode { /* 160 bytes used; in-inode xattrs follow at 128 + i_extra_isize */
 	u16 i_mode;

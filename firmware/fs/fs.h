@@ -130,8 +130,18 @@ int warn_unused fs_readdir(struct exec *x, node_t dir, u64 pos, bool want_attr, 
 int warn_unused fs_getattr(struct exec *x, node_t node, struct fs_attr *out);
 int warn_unused fs_setattr(struct exec *x, node_t node, const struct fs_setattr *set,
 			   struct fs_attr *out);
+/* The flags of ext4 that users see (lsattr), as on the medium. Of these FS_FLAGS_SET can be set;
+ * -EOPNOTSUPP: another one was to be changed. Whose right it is the host's kernel checks. */
+#define FS_FLAG_IMMUTABLE 0x10u
+#define FS_FLAG_APPEND 0x20u
+#define FS_FLAGS_SET (FS_FLAG_IMMUTABLE | FS_FLAG_APPEND)
+int warn_unused fs_getflags(struct exec *x, node_t node, u32 *flags);
+int warn_unused fs_setflags(struct exec *x, node_t node, u32 flags);
 /* An open file holds its inode: unlinked, it lives until the last release. */
-int warn_unused fs_open(struct exec *x, node_t node, bool truncate, struct fs_attr *out);
+#define FS_OPEN_TRUNC 1u
+#define FS_OPEN_WRITE 2u /* -EPERM: it is immutable, or append-only and this does not append */
+#define FS_OPEN_APPEND 4u
+int warn_unused fs_open(struct exec *x, node_t node, u32 flags, struct fs_attr *out);
 int warn_unused fs_release(struct exec *x, node_t node);
 
 /*

@@ -564,7 +564,7 @@ static int setattr_check(const struct ext4_inode *raw, const struct fs_setattr *
 
 #define SET_TIMES (FS_SET_ATIME | FS_SET_ATIME_NOW | FS_SET_MTIME | FS_SET_MTIME_NOW | FS_SET_CTIME)
 
-static int setattr_locked(struct exec *x, struct inode *inode, const struct fs_setattr *set)
+int inode_setattr(struct exec *x, struct inode *inode, const struct fs_setattr *set)
 {
 	struct ext4_inode *raw = inode_raw(x, inode);
 	int err;
@@ -615,7 +615,7 @@ static int setattr_once(struct exec *x, node_t node, const struct fs_setattr *se
 	tx_begin_change(x);
 	err = inode_lock_write(x, inode);
 	if (!err)
-		err = setattr_locked(x, inode, set);
+		err = inode_setattr(x, inode, set);
 	if (!err)
 		inode_attr(x, inode, out);
 	err = tx_end(x, err);
@@ -630,89 +630,5 @@ int fs_setattr(struct exec *x, node_t node, const struct fs_setattr *set, struct
 	do
 		err = setattr_once(x, node, set, out);
 	while (journal_again(x, &err));
-	return err;
-}
-
-static int open_once(struct exec *x, node_t node, bool truncate, struct fs_attr *out)
-{
-	struct fs_setattr set = {.valid = FS_SET_SIZE, .size = 0};
-	struct inode *inode;
-	int err;
-
-	err = truncate ? fs_writable(x) : 0;
-	if (!err)
-		err = inode_get_node(x, node, &inode);
-	if (err)
-		return err;
-	if (truncate)
-		tx_begin_change(x);
-	else
-		tx_begin(x);
-	err = inode_lock_write(x, inode);
-	if (!err && truncate)
-		err = setattr_locked(x, inode, &set);
-	if (!err)
-		err = inode_opened(x, inode);
-	if (!err)
-		inode_attr(x, inode, out);
-	err = tx_end(x, err);
-	inode_put(x, inode);
-	return err;
-}
-
-int fs_open(struct exec *x, node_t node, bool truncate, struct fs_attr *out)
-{
-	int err;
-
-	do
-		err = open_once(x, node, truncate, out);
-	while (journal_again(x, &err));
-	return err;
-}
-
-/* A host that dies leaves handles: they say exactly which opens are counted. */
-static int handle_set(struct exec *x, node_t node)
-{
-	int err;
-
-	if (!POOL_SHARED || !x->handle)
-		return 0;
-	err = tx_save(x, x->handle, 8);
-	if (!err)
-		*x->handle = node;
-	return err;
-}
-
-int inode_opened(struct exec *x, struct inode *inode)
-{
-	int err = tx_save(x, &inode->opens, 4);
-
-	if (!err)
-		err = handle_set(x, inode_node(inode));
-	if (!err)
-		atomic_store(&inode->opens, inode->opens + 1);
-	return err;
-}
-
-int fs_release(struct exec *x, node_t node)
-{
-	struct inode *inode;
-	int err;
-
-	err = inode_get_node(x, node, &inode);
-	if (err)
-		return err;
-	tx_begin(x);
-	err = inode_lock_write(x, inode);
-	if (!err && !inode->opens)
-		err = -MP_EBADF;
-	if (!err)
-		err = tx_save(x, &inode->opens, 4);
-	if (!err)
-		err = handle_set(x, 0);
-	if (!err)
-		atomic_store(&inode->opens, inode->opens - 1);
-	err = tx_end(x, err);
-	inode_put(x, inode);
 	return err;
 }

@@ -168,6 +168,8 @@ static inline void inode_changed(struct exec *x, struct inode *inode)
 	atomic_store(&inode->data_tid, x->slot->tid);
 }
 
+/* fs_setattr under the inode's lock, in an open tx. */
+int warn_unused inode_setattr(struct exec *x, struct inode *inode, const struct fs_setattr *set);
 /* Changes i_links_count with ext4's dir_nlink rule; saves the times too, does not touch them. */
 int warn_unused inode_link_add(struct exec *x, struct inode *inode, s32 delta);
 /* Puts an inode without links on the orphan list / takes it off. Inside the tx, inode locked for

@@ -21,6 +21,7 @@
 #define MP_EISDIR 21
 #define MP_EINVAL 22
 #define MP_ENFILE 23
+#define MP_ENOTTY 25
 #define MP_ETXTBSY 26
 #define MP_EFBIG 27
 #define MP_ENOSPC 28

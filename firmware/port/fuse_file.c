@@ -87,24 +87,24 @@ int fuse_open(struct fuse_call *c, bool directory)
 	const struct fs_setattr set = {.valid = FS_KILL_SUIDGID};
 	struct fuse_open_out *out;
 	struct fs_attr attr;
-	bool truncate;
+	u32 flags;
 	u64 fh;
 	int err;
 
 	if (!in)
 		return -MP_EINVAL;
-	truncate = !directory && in->flags & FUSE_O_TRUNC;
+	flags = directory ? 0 : fuse_open_flags(in->flags);
 	err = session_reserve(c->x, c->session, &fh);
 	if (err)
 		return err;
 	session_note(c->x, c->session, fh);
-	err = fs_open(c->x, node, truncate, &attr);
+	err = fs_open(c->x, node, flags, &attr);
 	if (err) {
 		session_give(c->x, c->session, fh);
 		return err;
 	}
 	session_bind(c->x, c->session, fh, node);
-	if (truncate && in->open_flags & FUSE_OPEN_KILL_SUIDGID && attr.mode & 06000) {
+	if (flags & FS_OPEN_TRUNC && in->open_flags & FUSE_OPEN_KILL_SUIDGID && attr.mode & 06000) {
 		err = fs_setattr(c->x, node, &set, &attr);
 		if (err)
 			return err; /* the handle goes when the session ends */

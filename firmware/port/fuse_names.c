@@ -182,7 +182,7 @@ static int create_or_open(struct fuse_call *c, const struct fuse_create_in *in, 
 			if ((attr->mode & S_IFMT_FUSE) != S_IFREG_FUSE ||
 			    !may_open(c, in->flags, attr))
 				return -MP_ESTALE;
-			err = fs_open(c->x, attr->node, in->flags & FUSE_O_TRUNC, attr);
+			err = fs_open(c->x, attr->node, fuse_open_flags(in->flags), attr);
 		}
 	} while ((err == -MP_ENOENT || err == -MP_ESTALE) && --tries);
 	return err;

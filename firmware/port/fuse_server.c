@@ -280,6 +280,8 @@ static int dispatch(struct fuse_call *c)
 		return fuse_fallocate(c);
 	case FUSE_LSEEK:
 		return fuse_lseek(c);
+	case FUSE_IOCTL:
+		return fuse_ioctl(c);
 	case FUSE_COPY_FILE_RANGE:
 		return fuse_copy_file_range(c);
 	case FUSE_SYNCFS:

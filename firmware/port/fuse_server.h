@@ -113,6 +113,14 @@ int warn_unused fuse_write(struct fuse_call *c);
 int warn_unused fuse_fsync(struct fuse_call *c);
 int warn_unused fuse_fallocate(struct fuse_call *c);
 int warn_unused fuse_lseek(struct fuse_call *c);
+/* Which of an open's FUSE_O_* are which FS_OPEN_*. */
+static inline u32 fuse_open_flags(u32 flags)
+{
+	return (flags & FUSE_O_TRUNC ? FS_OPEN_TRUNC : 0) |
+	       (flags & FUSE_O_ACCMODE ? FS_OPEN_WRITE : 0) |
+	       (flags & FUSE_O_APPEND ? FS_OPEN_APPEND : 0);
+}
+int warn_unused fuse_ioctl(struct fuse_call *c);
 int warn_unused fuse_copy_file_range(struct fuse_call *c);
 
 #define FUSE_WAITS 1 /* no reply yet */

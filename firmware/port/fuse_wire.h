@@ -51,6 +51,7 @@ enum fuse_opcode {
 	FUSE_CREATE = 35,
 	FUSE_INTERRUPT = 36,
 	FUSE_DESTROY = 38,
+	FUSE_IOCTL = 39,
 	FUSE_BATCH_FORGET = 42,
 	FUSE_FALLOCATE = 43,
 	FUSE_READDIRPLUS = 44,
@@ -361,6 +362,40 @@ struct fuse_fallocate_in {
 	u64 length;
 	u32 mode;
 	u32 padding;
+};
+
+/* commands of linux/fs.h, and as 32-bit programs name them */
+#define FUSE_IOC_GETFLAGS 0x80086601u
+#define FUSE_IOC_SETFLAGS 0x40086602u
+#define FUSE_IOC32_GETFLAGS 0x80046601u
+#define FUSE_IOC32_SETFLAGS 0x40046602u
+#define FUSE_IOC_FSGETXATTR 0x801C581Fu
+#define FUSE_IOC_FSSETXATTR 0x401C5820u
+
+struct fuse_ioctl_in {
+	u64 fh;
+	u32 flags;
+	u32 cmd;
+	u64 arg;
+	u32 in_size;
+	u32 out_size;
+};
+
+struct fuse_fsxattr { /* struct fsxattr of linux/fs.h */
+	u32 xflags;
+	u32 extsize;
+	u32 nextents;
+	u32 projid;
+	u32 cowextsize;
+	u8 padding[8];
+};
+_Static_assert(sizeof(struct fuse_fsxattr) == 28, "fsxattr");
+
+struct fuse_ioctl_out {
+	u32 result;
+	u32 flags;
+	u32 in_iovs;
+	u32 out_iovs;
 };
 
 struct fuse_lseek_in {

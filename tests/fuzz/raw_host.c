@@ -62,6 +62,7 @@ static const struct kind kinds[] = {
 	{FUSE_GETLK, 48, 0, 0, 16, NONE, false},
 	{FUSE_SETLK, 48, 0, 0, 16, NONE, false},
 	{FUSE_SETLKW, 48, 0, 0, 16, NONE, false},
+	{FUSE_IOCTL, 60, 0, 0, NONE, NONE, false},
 };
 
 _Static_assert(array_size(kinds) == RAW_KINDS, "kinds");
@@ -281,6 +282,21 @@ static void lock_part(const struct kind *k, u8 *to, u32 value)
 	}
 }
 
+/* A command that there is, with the sizes that it has, and flags. */
+static void ioctl_part(u8 *to, u32 value)
+{
+	static const u32 cmd[] = {FUSE_IOC_GETFLAGS, FUSE_IOC_SETFLAGS, FUSE_IOC_FSGETXATTR,
+				  FUSE_IOC_FSSETXATTR};
+	struct fuse_ioctl_in in = {.cmd = cmd[value % 4]};
+	u32 flags = value & 4 ? 0x80000 : 0;
+
+	in.in_size = value % 4 == 1 ? 4 : value % 4 == 3 ? 28 : 0;
+	in.out_size = value % 4 == 0 ? 4 : value % 4 == 2 ? 28 : 0;
+	memcpy(to + 8, &in.flags, sizeof(in) - 8); /* not the handle */
+	flags |= value >> 4 & 0x38;
+	memcpy(to + sizeof(in), &flags, 4);
+}
+
 static u32 fixed_part(struct raw_host *h, const struct kind *k, u8 *to, u32 nodes, u32 value,
 		      u32 *size)
 {
@@ -304,6 +320,8 @@ static u32 fixed_part(struct raw_host *h, const struct kind *k, u8 *to, u32 node
 		put64(to + 32, position(value >> 4));
 	}
 	lock_part(k, to, value);
+	if (k->opcode == FUSE_IOCTL)
+		ioctl_part(to, value);
 	*size = value & 0x1FFF;
 	if (k->opcode == FUSE_SETXATTR)
 		*size %= 300;

@@ -14,7 +14,7 @@
 #define RAW_SLOTS 1024u
 
 /* Kinds of requests that raw_build() makes; these begin and end what the others need. */
-#define RAW_KINDS 43u
+#define RAW_KINDS 44u
 #define RAW_INIT 37u
 #define RAW_DESTROY 38u
 
