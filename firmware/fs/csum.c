@@ -313,8 +313,10 @@ static int seal_bitmap(struct exec *x, struct frame *f)
 	u32 crc;
 	int err;
 
-	if (!lock_mini_try(x, lock, RANK_GROUP))
+	if (!lock_mini_try(x, lock, RANK_GROUP)) {
+		exec_yield(x, lock);
 		return -MP_EAGAIN;
+	}
 	err = group_desc(x, f->csum_owner, &gdt, &d);
 	if (err)
 		goto out;

@@ -188,20 +188,39 @@ static bool cache_get(struct inode *inode, lblk_t lblk, struct extent_map *out)
 	return true;
 }
 
-static void cache_put(struct inode *inode, const struct extent_map *m)
+/* Who fills it is in the counter: odd, and id << 1. */
+#define EXT_SEQ_STEP 64u
+
+static void cache_put(struct exec *x, struct inode *inode, const struct extent_map *m)
 {
 	u32 seq = atomic_load(&inode->ext_seq);
 
-	if (seq & 1 || !atomic_cas(&inode->ext_seq, &seq, seq + 1))
+	if (seq & 1 || !atomic_cas(&inode->ext_seq, &seq, seq | x->id << 1 | 1))
 		return;
+	exec_step(x);
 	/* release: who reads one of these finds seq odd or moved on */
 	atomic_store_release(&inode->ext_lblk, m->lblk);
 	atomic_store_release(&inode->ext_len, m->len);
 	atomic_store_release(&inode->ext_unwritten, m->unwritten);
+	exec_step(x);
 	atomic_store_release(&inode->ext_pblk_lo, (u32)m->pblk);
 	atomic_store_release(&inode->ext_pblk_hi, (u32)(m->pblk >> 32));
-	atomic_store_release(&inode->ext_seq, seq + 2);
+	exec_step(x);
+	atomic_store_release(&inode->ext_seq, seq + EXT_SEQ_STEP);
 }
+
+#ifndef MPDISK_SINGLE_HART
+void ext_recover(struct exec *as, struct inode *inode)
+{
+	u32 seq = atomic_load(&inode->ext_seq);
+
+	if (!(seq & 1) || (seq % EXT_SEQ_STEP) >> 1 != as->id)
+		return;
+	atomic_store(&inode->ext_len, 0);
+	exec_step(as);
+	atomic_store_release(&inode->ext_seq, seq - seq % EXT_SEQ_STEP + EXT_SEQ_STEP);
+}
+#endif
 
 /* E4. The caller has the lock for writing: no reader fills it meanwhile. */
 int ext_uncache(struct exec *x, struct inode *inode)
@@ -245,7 +264,7 @@ static int lookup_tree(struct exec *x, struct inode *inode, lblk_t lblk, struct 
 		return 0;
 	if (!fs_block_valid(x, out->pblk, out->len))
 		return fs_corrupt(x, "extent covers metadata", inode->ino, out->pblk);
-	cache_put(inode, out);
+	cache_put(x, inode, out);
 	out->len -= lblk - out->lblk;
 	out->pblk += lblk - out->lblk;
 	out->lblk = lblk;

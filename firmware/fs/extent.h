@@ -63,4 +63,7 @@ int warn_unused extent_map_or_alloc(struct exec *x, struct inode *inode, lblk_t 
 /* An empty tree in the zeroed i_block of a raw inode that is saved already. */
 void extent_init(struct ext4_inode *raw);
 
+/* The cached extent of the inode, if it was being filled by the dead executor. */
+void ext_recover(struct exec *as, struct inode *inode);
+
 #endif

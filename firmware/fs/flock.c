@@ -119,6 +119,12 @@ static int entry_free(struct exec *x, struct flock_table *t, u32 *link)
 	return 0;
 }
 
+static void tell(struct exec *x, struct flock_table *t)
+{
+	atomic_add(&t->word, 1);
+	plat_wake(x->plat, &t->word);
+}
+
 /* K1: the tx that granted is committed. */
 static void publish(struct exec *x, struct flock_table *t, struct flock *f)
 {
@@ -126,8 +132,8 @@ static void publish(struct exec *x, struct flock_table *t, struct flock *f)
 
 	if (!atomic_cas(&f->state, &granted, FLOCK_DONE))
 		return;
-	atomic_add(&t->word, 1);
-	plat_wake(x->plat, &t->word);
+	exec_step(x);
+	tell(x, t);
 }
 
 /* K3, and what was answered becomes free. */
@@ -563,6 +569,8 @@ void fs_unlock_host(struct exec *x)
 	const struct going g = {.host = x->host};
 
 	unlock(x, &g);
+	/* an executor of it may have died before it told what had become DONE */
+	tell(x, table_of(x));
 }
 
 bool fs_lock_done(struct pool *pool, u32 host, u64 *key, int *error)

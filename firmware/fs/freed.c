@@ -29,23 +29,6 @@ static bool wanted(const struct exec *x)
 	return journal_of(x)->blocks != 0;
 }
 
-/* The frame becomes the map at *place, or goes. */
-static void place_map(struct exec *x, u32 *place, struct frame *f)
-{
-	struct hot hot;
-
-	hot_begin(x, &hot, NULL, 0);
-	hot_save(x, place, 4);
-	hot_save(x, &f->owner, 4);
-	hot_save(x, &f->pins, 4);
-	f->owner = 0;
-	if (POOL_SHARED)
-		atomic_store(&f->pins, PIN_KEPT);
-	exec_step(x);
-	atomic_store_release(place, frame_no(x, f));
-	hot_end(x, &hot);
-}
-
 static int map_hold(struct exec *x, struct group *group, u32 *place)
 {
 	struct frame *f;
@@ -59,7 +42,7 @@ static int map_hold(struct exec *x, struct group *group, u32 *place)
 	plat_zero(x->plat, frame_data(x, f), BLOCK_SIZE);
 	lock_mini(x, &group->lock, RANK_GROUP);
 	if (!*place) {
-		place_map(x, place, f);
+		frame_place(x, place, f);
 		f = NULL;
 	}
 	lock_drop(x, &group->lock);
@@ -143,21 +126,8 @@ bool fs_revoke_next(struct exec *x, u32 tid, u64 *at, blkno_t *block)
 
 static void drop_map(struct exec *x, u32 *place)
 {
-	struct frame *f = frame_of(x, *place);
-	struct hot hot;
-
-	if (!*place)
-		return;
-	hot_begin(x, &hot, NULL, 0);
-	hot_save(x, place, 4);
-	hot_save(x, &f->owner, 4);
-	hot_save(x, &f->pins, 4);
-	f->owner = x->id;
-	atomic_store(&f->pins, PIN_MINE(x));
-	exec_step(x);
-	atomic_store(place, 0);
-	hot_end(x, &hot);
-	frame_unpin(x, f);
+	if (*place)
+		frame_displace(x, place);
 }
 
 void fs_commit_end(struct exec *x, u32 tid)
@@ -171,5 +141,6 @@ void fs_commit_end(struct exec *x, u32 tid)
 		drop_map(x, &fs_group(x, g)->freed[p]);
 		drop_map(x, &fs_group(x, g)->revoked[p]);
 	}
+	exec_step(x);
 	atomic_store(&fs->freed[p], 0);
 }

@@ -654,11 +654,14 @@ static bool hold(struct exec *x, struct inode *inode)
 
 	if (!atomic_load(&inode->seen))
 		return false;
-	if (atomic_add(&fs->nheld, 1) >= FS_HELD_MAX) {
+	/* below 0 after a death: held_recover() */
+	if ((s32)atomic_add(&fs->nheld, 1) >= (s32)FS_HELD_MAX) {
 		atomic_add(&fs->nheld, ~0u);
 		return false;
 	}
+	exec_step(x);
 	(void)atomic_or(&inode->held, 1);
+	exec_step(x);
 	/* who forgets it last does so before this, or sees `held` */
 	if (atomic_load_acquire(&inode->seen) || !atomic_cas(&inode->held, &held, 0))
 		return true;
@@ -672,8 +675,10 @@ static void forget(struct exec *x, struct inode *inode, u32 seen)
 	u32 held = 1;
 
 	(void)atomic_and(&inode->seen, ~seen);
+	exec_step(x);
 	if (atomic_load_acquire(&inode->seen) || !atomic_cas(&inode->held, &held, 0))
 		return;
+	exec_step(x);
 	atomic_add(&fs_of(x)->nheld, ~0u);
 }
 
@@ -846,6 +851,7 @@ void inodes_recover(struct exec *as)
 		struct inode *inode = slot_nth(as, i);
 		u32 pins = atomic_load_acquire(&inode->pins);
 
+		ext_recover(as, inode);
 		if (pins == PIN_FREEZE(as)) {
 			frozen_recover(as, inode);
 			continue;
@@ -855,6 +861,7 @@ void inodes_recover(struct exec *as)
 		if (!(pins & as->bit) &&
 		    (slot_last(as, inode) == LAST_NOTHING || !pin_try(as, &inode->pins)))
 			continue;
+		forget(as, inode, 0); /* it may have been the last to forget it */
 		orphan_finish_truncate(as, inode);
 		inode_put(as, inode);
 	}

@@ -27,6 +27,7 @@
 static void gate_set(struct exec *x, u32 tid)
 {
 	atomic_store_first(&x->pool->hdr->gate, tid);
+	exec_step(x);
 	if (tid)
 		plat_wake(x->plat, &x->pool->hdr->gate);
 }
@@ -154,6 +155,7 @@ static void wait_for_members(struct exec *x, struct journal *j)
 	for (;;) {
 		u32 left = atomic_load_acquire(&j->left);
 
+		exec_step(x);
 		if (!anybody_in(x, j->running))
 			return;
 		exec_wait(x, &j->left, left, MEMBER_WAIT_MS);
@@ -194,7 +196,7 @@ static int seal_one(struct exec *x, struct frame *f)
 		buf_seal_wait(x, f);
 	/* the lock of a bitmap's group: its holder goes on without us */
 	while ((err = csum_seal(x, f)) == -MP_EAGAIN)
-		plat_yield(x->plat);
+		;
 	buf_seal_end(x, f);
 	return err;
 }
@@ -226,7 +228,11 @@ static u32 count_buffers(struct exec *x, u32 tid)
 	return n;
 }
 
-/* Frees in the transaction: of buffers that are in no other one any more. */
+/*
+ * Whether any buffer belongs to the transaction, though count_buffers() found none to be logged:
+ * all of its buffers are forgotten then, since it freed their blocks (FRAME_FORGOTTEN). It is
+ * committed all the same: its end drops them, and lets the blocks be used again (fs_commit_end).
+ */
 static bool has_forgotten(struct exec *x, u32 tid)
 {
 	for (fno_t fno = dirty_next(x, 0); fno < x->pool->hdr->nframes;
@@ -257,16 +263,19 @@ static int commit_seal(struct exec *x, struct journal *j)
 
 	wait_for_members(x, j);
 	atomic_store(&j->want, 0);
+	exec_step(x);
 	fs_commit_seal(x, count_buffers(x, j->running) != 0);
 	err = seal_all(x, j);
 	if (err)
 		return journal_abort(x, err);
 	atomic_store(&j->commit_buffers, count_buffers(x, j->running));
+	exec_step(x);
 	j->commit_revokes = count_revokes(x, j->running);
 	if (!j->commit_buffers && !has_forgotten(x, j->running)) {
 		atomic_store(&j->nbuffers, 0);
 		atomic_store(&j->nrevokes, 0);
 		atomic_store(&j->state, JOURNAL_RUNNING);
+		exec_step(x);
 		gate_set(x, j->running);
 		return 0;
 	}
@@ -315,7 +324,9 @@ static int write_home_some(struct exec *x, const struct journal *j, const fno_t 
 			io.count++;
 		plat_io_submit(x->plat, &io);
 		err = plat_io_wait(x->plat, &io);
+		exec_step(x);
 		atomic_add(&x->pool->hdr->nwritten, 1);
+		exec_step(x);
 	}
 	return err;
 }
@@ -361,29 +372,13 @@ static int commit_write(struct exec *x, struct journal *j)
 }
 
 /* ---- FINISHING to RUNNING */
-static void drop_copy(struct exec *x, struct frame *f)
-{
-	struct frame *copy = frame_of(x, f->frozen);
-	struct hot hot;
-
-	hot_begin(x, &hot, NULL, 0);
-	hot_save(x, &f->frozen, 4);
-	hot_save(x, &copy->owner, 4);
-	hot_save(x, &copy->pins, 4);
-	copy->owner = x->id;
-	atomic_store(&copy->pins, PIN_MINE(x));
-	atomic_store(&f->frozen, 0);
-	exec_step(x);
-	hot_end(x, &hot);
-	frame_unpin(x, copy);
-}
-
 /* A buffer whose block is free now. */
 static void drop_forgotten(struct exec *x, struct frame *f)
 {
 	if (!frame_try_pin(x, f))
 		return;
 	atomic_store(&f->log_tid, 0);
+	exec_step(x);
 	while (!frame_claim_dirty(x, f, 0)) {
 		if (!(atomic_load(&f->flags) & (FRAME_DIRTY | FRAME_WRITING)))
 			break;
@@ -422,7 +417,7 @@ static void finish_buffer(struct exec *x, struct journal *j, struct frame *f)
 		if (atomic_load_acquire(&f->frozen)) {
 			atomic_store(&f->log_tid, log_tid);
 			exec_step(x);
-			drop_copy(x, f);
+			frame_displace(x, &f->frozen);
 			return;
 		}
 		if (run != tid) /* not in it, or taken on by the next one: UPGRADE_LOG */
@@ -454,6 +449,7 @@ static void commit_finish(struct exec *x, struct journal *j)
 	fs_commit_end(x, tid);
 	if (j->blocks && (j->commit_buffers || j->commit_revokes)) {
 		j->head = j->commit_end;
+		exec_step(x);
 		j->sequence = j->start[i].sequence + 1;
 	}
 	exec_step(x);

@@ -61,10 +61,12 @@ void journal_join_slow(struct exec *x)
 
 	do {
 		atomic_store_first(&x->slot->tid, 0);
+		exec_step(x);
 		journal_left(x);
 		gate_wait(x);
 		tid = atomic_load(gate);
 		atomic_store_first(&x->slot->tid, tid);
+		exec_step(x);
 	} while (!tid || atomic_load_after(gate) != tid);
 }
 

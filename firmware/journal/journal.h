@@ -105,6 +105,7 @@ static inline void journal_join(struct exec *x)
 
 	/* who closes the gate sees the tid, or this sees that it is closed */
 	atomic_store_first(&x->slot->tid, tid);
+	exec_step(x);
 	if (!tid || atomic_load_after(gate) != tid)
 		journal_join_slow(x);
 }
@@ -118,6 +119,7 @@ static inline void journal_leave(struct exec *x)
 	if (!x->slot->tid)
 		return;
 	atomic_store_first(&x->slot->tid, 0);
+	exec_step(x);
 	if (!atomic_load_after(&x->pool->hdr->gate))
 		journal_left(x);
 }

@@ -140,7 +140,9 @@ int journal_write_super(struct exec *x)
 	if (has_sums(s))
 		s->s_checksum = be32_put(super_sum(x, s));
 	err = super_io(x, PLAT_WRITE);
+	exec_step(x);
 	atomic_add(&x->pool->hdr->nwritten, 1);
+	exec_step(x);
 	return err ? err : flush_medium(x);
 }
 
@@ -396,6 +398,7 @@ static int log_put(struct exec *x, struct log_out *out, u32 n)
 		io.count = min_of(n, min_of(len, j->blocks - out->at));
 		plat_io_submit(x->plat, &io);
 		err = plat_io_wait(x->plat, &io);
+		exec_step(x);
 		atomic_add(&x->pool->hdr->nwritten, 1);
 		exec_step(x);
 		io.ref += io.count * BLOCK_SIZE;
@@ -546,6 +549,7 @@ int log_write(struct exec *x)
 	if (err)
 		return err;
 	*start_of(j, j->committing) = (struct journal_start){j->head, j->sequence};
+	exec_step(x);
 	err = log_revokes(x, &out);
 	while (out.left && !err)
 		err = log_batch(x, &out);
@@ -554,6 +558,7 @@ int log_write(struct exec *x)
 	if (!err)
 		err = log_commit_record(x, &out);
 	j->commit_end = out.at;
+	exec_step(x);
 	return err ? err : flush_medium(x);
 }
 

@@ -237,7 +237,7 @@ bool buf_seal_begin(struct exec *x, struct frame *f)
 
 	atomic_store(&x->slot->sealing, frame_no(x, f));
 	exec_step(x);
-	if (atomic_cas(&f->editors, &seen, FRAME_SEALING))
+	if (atomic_cas(&f->editors, &seen, FRAME_SEALING | x->bit))
 		return true;
 	atomic_store_release(&x->slot->sealing, 0);
 	return false;
@@ -245,7 +245,7 @@ bool buf_seal_begin(struct exec *x, struct frame *f)
 
 void buf_seal_end(struct exec *x, struct frame *f)
 {
-	u32 old = atomic_and(&f->editors, ~(FRAME_SEALING | FRAME_EDIT_WAITERS));
+	u32 old = atomic_and(&f->editors, ~(FRAME_SEALING | FRAME_EDIT_WAITERS | x->bit));
 
 	if (old & FRAME_EDIT_WAITERS)
 		plat_wake(x->plat, &f->editors);

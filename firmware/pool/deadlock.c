@@ -14,17 +14,24 @@
 #include "fs/inode.h"
 #include "journal/journal.h"
 #include "pool/cache.h"
+#include "port/host.h"
 
 #define LOOK_MS 250u /* a wait as long as that looks for a circle */
-#define LOOK_YIELDS 4096u
 
 /* What a word of the pool is. */
-enum wait_kind { WAIT_LOCK, WAIT_FLAGS, WAIT_PINS, WAIT_EDITORS, WAIT_STATE, WAIT_JOURNAL };
+enum wait_kind {
+	WAIT_LOCK,
+	WAIT_FLAGS,
+	WAIT_PINS,
+	WAIT_EDITORS,
+	WAIT_STATE,
+	WAIT_JOURNAL,
+	WAIT_SPIN
+};
 struct wait_word {
 	enum wait_kind kind;
 	const char *name;
 	u32 number;
-	struct frame *frame;
 	const struct inode *inode;
 };
 
@@ -43,9 +50,8 @@ static bool in_array(ref_t ref, ref_t array, u32 n, u32 size, u32 *index, u32 *o
 	return true;
 }
 
-static void frame_word(const struct exec *x, u32 index, u32 offset, struct wait_word *w)
+static void frame_word(u32 index, u32 offset, struct wait_word *w)
 {
-	w->frame = frame_of(x, index);
 	w->number = index;
 	switch (offset) {
 	case offsetof(struct frame, flags):
@@ -118,7 +124,7 @@ static struct wait_word describe(const struct exec *x, ref_t ref)
 	w.name = "the lock at";
 	w.number = ref;
 	if (in_array(ref, hdr->frames, hdr->nframes, sizeof(struct frame), &index, &offset)) {
-		frame_word(x, index, offset, &w);
+		frame_word(index, offset, &w);
 	} else if (in_array(ref, hdr->hash_locks, hdr->nhash / 16, 4, &index, &offset)) {
 		w.name = "the lock of frame hash buckets";
 		w.number = index;
@@ -127,6 +133,11 @@ static struct wait_word describe(const struct exec *x, ref_t ref)
 		w.kind = WAIT_JOURNAL;
 		w.name = "the journal, word";
 		w.number = ref;
+	} else if (hdr->hosts && in_array(ref, hdr->hosts + offsetof(struct pool_hosts, host),
+					  POOL_HOSTS, sizeof(struct pool_host), &index, &offset)) {
+		w.kind = WAIT_SPIN;
+		w.name = "the session of host";
+		w.number = index + 1;
 	} else if (!hdr->fs) {
 		return w;
 	} else if (in_array(ref, fs_of(x)->inodes, fs_of(x)->ninodes, sizeof(struct inode), &index,
@@ -142,11 +153,6 @@ static struct wait_word describe(const struct exec *x, ref_t ref)
 		w.number = index;
 	}
 	return w;
-}
-
-static bool frame_held(const struct exec_slot *slot, fno_t fno)
-{
-	return atomic_load(&slot->sealing) == fno;
 }
 
 static bool inode_held(const struct exec *x, const struct exec_slot *slot,
@@ -195,12 +201,13 @@ static u32 holders(const struct exec *x, u32 waiter, ref_t ref)
 		break;
 	case WAIT_JOURNAL:
 		return journal_holders(x, waiter);
+	case WAIT_SPIN:
+		return 1u << (now & LOCK_OWNER) & LOCK_READERS & ~own;
 	}
 	for (u32 id = 1; id <= POOL_EXECUTORS; id++) {
 		const struct exec_slot *slot = slot_of(x, id);
 
-		if ((w.kind == WAIT_EDITORS && frame_held(slot, frame_no(x, w.frame))) ||
-		    (w.kind == WAIT_STATE && inode_held(x, slot, w.inode)))
+		if (w.kind == WAIT_STATE && inode_held(x, slot, w.inode))
 			bits |= 1u << id;
 	}
 	return bits & ~own;
@@ -289,11 +296,19 @@ void debug_who_waits(struct exec *x)
 	}
 }
 
+void debug_claimed(struct exec *x)
+{
+	if (x->claimed)
+		plat_panic(x->plat, "waits with frames claimed for writing", __FILE__, __LINE__);
+}
+
 void debug_wait(struct exec *x, u32 *word, u32 seen, u32 timeout_ms)
 {
 	u32 ms = timeout_ms ? min_of(timeout_ms, LOOK_MS) : LOOK_MS;
 	u64 since = plat_ms(x->plat);
 
+	if (describe(x, exec_ref(x, word)).kind != WAIT_LOCK)
+		debug_claimed(x);
 	atomic_store(&x->slot->waits, exec_ref(x, word));
 	do {
 		plat_wait(x->plat, word, seen, ms);
@@ -306,11 +321,19 @@ void debug_wait(struct exec *x, u32 *word, u32 seen, u32 timeout_ms)
 void debug_yield(struct exec *x, const u32 *word)
 {
 	ref_t ref = exec_ref(x, word);
+	u32 now;
 
-	/* it is not the same wait again if the executor has waited for something else since */
-	x->yields = x->yielded == ref ? x->yields + 1 : 0;
-	x->yielded = ref;
-	if (x->yields % LOOK_YIELDS == LOOK_YIELDS - 1) {
+	if (ref >= x->pool->size) { /* of a port, which is no executor's to wait for in a circle */
+		plat_yield(x->plat);
+		return;
+	}
+	now = (u32)plat_ms(x->plat);
+	/* it is not the same wait again if the executor has yielded for something else since */
+	if (x->yielded != ref) {
+		x->yielded = ref;
+		x->yield_ms = now;
+	} else if (now - x->yield_ms >= LOOK_MS) {
+		x->yield_ms = now;
 		atomic_store(&x->slot->waits, ref);
 		look_for_circle(x);
 		atomic_store(&x->slot->waits, 0);

@@ -41,9 +41,10 @@ struct exec {
 	u32 mini;            /* an open mini-transaction's mark + 1, or 0 */
 	u8 ranks[POOL_HELD]; /* of the locks in slot->held[] (debug) */
 	ref_t yielded;       /* debug: for this word it has yielded */
-	u32 yields;          /* debug: that many times */
+	u32 yield_ms;        /* debug: since then */
 	u32 jitter;          /* debug: not 0: gives way to others at random steps */
-	u32 cut;             /* debug: dies at the cut-th step from now; 0: never */
+	u32 claimed; /* debug: frames that it has claimed and not yet submitted (writer.c) */
+	u32 cut;     /* debug: dies at the cut-th step from now; 0: never */
 #ifndef MPDISK_SINGLE_HART
 	u32 nagain;
 	struct pin_again again[EXEC_AGAIN];

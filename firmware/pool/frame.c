@@ -376,6 +376,47 @@ void frame_drop(struct exec *x, struct frame *f)
 		frame_free(x, f);
 }
 
+/* The session of a port is not in the pool: nobody recovers it. */
+static void save_place(struct exec *x, const u32 *place)
+{
+	if ((uintptr_t)place - (uintptr_t)x->pool->base < x->pool->size)
+		hot_save(x, place, 4);
+}
+
+void frame_place(struct exec *x, u32 *place, struct frame *f)
+{
+	struct hot hot;
+
+	hot_begin(x, &hot, NULL, 0);
+	save_place(x, place);
+	hot_save(x, &f->owner, 4);
+	hot_save(x, &f->pins, 4);
+	f->owner = 0;
+	if (POOL_SHARED)
+		atomic_store(&f->pins, PIN_KEPT);
+	exec_step(x);
+	/* what is in it is seen by who finds it there */
+	atomic_store_release(place, frame_no(x, f));
+	hot_end(x, &hot);
+}
+
+void frame_displace(struct exec *x, u32 *place)
+{
+	struct frame *f = frame_of(x, *place);
+	struct hot hot;
+
+	hot_begin(x, &hot, NULL, 0);
+	save_place(x, place);
+	hot_save(x, &f->owner, 4);
+	hot_save(x, &f->pins, 4);
+	f->owner = x->id;
+	atomic_store(&f->pins, PIN_MINE(x));
+	exec_step(x);
+	atomic_store(place, 0);
+	hot_end(x, &hot);
+	frame_unpin(x, f);
+}
+
 /* ---- eviction */
 static bool evictable(struct frame *f)
 {
@@ -512,7 +553,12 @@ static void worker_recover(struct exec *as, struct frame *f, u32 dead_id)
 		exec_step(as);
 		frame_flags_change(as, f, FRAME_READING | FRAME_WORKER | FRAME_DIRTY, 0);
 	} else {
-		if (atomic_load(&f->kind) != FRAME_ANON)
+		u32 kind = atomic_load(&f->kind);
+		/* it had come home: who has it in a transaction by now makes it dirty himself */
+		bool home =
+			kind == FRAME_BUF && !atomic_load(&f->log_tid) && !atomic_load(&f->run_tid);
+
+		if (kind != FRAME_ANON && !home)
 			frame_mark_dirty(as, f);
 		frame_flags_change(as, f, FRAME_WRITING | FRAME_WORKER, 0);
 	}

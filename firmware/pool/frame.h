@@ -45,7 +45,8 @@ enum frame_kind { FRAME_FREE, FRAME_BUF, FRAME_PAGE, FRAME_ANON, FRAME_FIXED };
 
 /* In pins: being evicted or free, cannot be pinned (pin.h). */
 #define FRAME_FROZEN 0x80000000u
-/* In editors: being sealed and copied for writing, cannot be edited for that moment. */
+/* In editors: being sealed and copied for writing by the executor whose bit is set; cannot be
+ * edited for that moment. */
 #define FRAME_SEALING 0x80000000u
 #define FRAME_EDIT_WAITERS 0x40000000u
 
@@ -147,6 +148,11 @@ void frame_unpin(struct exec *x, struct frame *f);
  * of such a pin. What a death leaves in between is the structure's business. */
 void frame_give(struct exec *x, struct frame *f);
 void frame_drop(struct exec *x, struct frame *f);
+/* The same, of an ANON frame that only the caller has: with the word of the pool by which the
+ * structure names it. Nobody else changes the word; a death leaves the frame with the one or with
+ * the other. */
+void frame_place(struct exec *x, u32 *place, struct frame *f);
+void frame_displace(struct exec *x, u32 *place);
 
 /* ---- buffers: identity of the checksum is given by who knows what the block is */
 struct csum_id {

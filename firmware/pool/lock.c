@@ -69,6 +69,8 @@ static void lock_check_rank(struct exec *x, ref_t ref, enum lock_rank rank)
 {
 	const struct exec_slot *slot = x->slot;
 
+	if (rank < RANK_HASH)
+		debug_claimed(x);
 	for (u32 i = 0; i < slot->nheld; i++) {
 		ref_t held = slot->held[i] & ~HELD_FLAGS;
 
@@ -167,8 +169,10 @@ static __attribute__((noinline)) int lock_wait(struct exec *x, u32 *word, enum l
 			if (!atomic_cas(word, &seen, seen | LOCK_WAITERS))
 				continue;
 			seen |= LOCK_WAITERS;
+			exec_step(x);
 		}
 		exec_wait(x, word, seen, LOCK_TIMEOUT_MS);
+		exec_step(x);
 		if (plat_ms(x->plat) - since < LOCK_TIMEOUT_MS)
 			continue;
 		since = plat_ms(x->plat);

@@ -56,7 +56,7 @@ struct pool_header {
 	u32 nfree;          /* [free_lock] */
 	u32 clock_hand;     /* atomic: where eviction looks next */
 	u32 writeback_lock; /* lock word of the one who writes buffers: bounce area, dirty map */
-	u32 ndirty; /* atomic: dirty frames; a hint where POOL_SHARED: deaths leave it higher */
+	u32 ndirty; /* atomic: dirty frames; a hint where POOL_SHARED, may be below 0: deaths */
 	u32 writeback_word; /* waited on by the flusher */
 	u32 age_ms;         /* [writeback_lock] when dirty frames were last marked old */
 	u32 nwritten; /* atomic: writes of the medium, and as many of them as a flush has covered */
@@ -116,7 +116,7 @@ struct exec_slot {
 	u32 nheld;
 	u32 ninflight;
 	u32 nedited;
-	fno_t sealing;   /* buffer whose FRAME_SEALING bit it may hold */
+	fno_t sealing;   /* buffer that it may be sealing */
 	ref_t waits;     /* debug: word for whose change it waits, 0 none */
 	fno_t touching;  /* buffer that it may be editing outside of a tx */
 	u32 tid;         /* transaction that its open tx has joined, 0 none */

@@ -67,9 +67,13 @@ static void recover_buffers(struct exec *as)
 	struct exec_slot *slot = as->slot;
 
 	if (slot->sealing && slot->sealing < as->pool->hdr->nframes) {
-		atomic_and(&frame_of(as, slot->sealing)->editors,
-			   ~(FRAME_SEALING | FRAME_EDIT_WAITERS));
-		plat_wake(as->plat, &frame_of(as, slot->sealing)->editors);
+		u32 *editors = &frame_of(as, slot->sealing)->editors,
+		    sealed = FRAME_SEALING | as->bit;
+
+		/* it may not have come to it, or be through, and another one be at it */
+		if ((atomic_load(editors) & sealed) == sealed)
+			atomic_and(editors, ~(sealed | FRAME_EDIT_WAITERS));
+		plat_wake(as->plat, editors);
 	}
 	atomic_store_release(&slot->sealing, 0);
 	exec_step(as);

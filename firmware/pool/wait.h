@@ -11,6 +11,9 @@
 #ifdef MPDISK_DEBUG
 void debug_wait(struct exec *x, u32 *word, u32 seen, u32 timeout_ms);
 void debug_yield(struct exec *x, const u32 *word);
+/* It is about to wait for an executor, or may have to: it must have nothing claimed (writer.c, W1).
+ */
+void debug_claimed(struct exec *x);
 /* Logs what every executor waits for. */
 void debug_who_waits(struct exec *x);
 #endif

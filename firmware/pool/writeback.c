@@ -56,11 +56,20 @@ static void mark_old(struct exec *x)
 	     fno = dirty_next(x, fno + 1)) {
 		struct frame *f = frame_of(x, fno);
 
+		exec_step(x);
 		if (atomic_load(&f->flags) & FRAME_DIRTY)
 			atomic_or(&f->flags, FRAME_OLD);
 		else if (!(atomic_load(&f->flags) & FRAME_WRITING))
 			dirty_forget(x, f);
 	}
+}
+
+/* The count is wrong after a death; nobody dies on the soft core. */
+static bool anything_dirty(const struct exec *x)
+{
+	const struct pool_header *hdr = x->pool->hdr;
+
+	return POOL_SHARED ? dirty_next(x, 0) < hdr->nframes : atomic_load(&hdr->ndirty) != 0;
 }
 
 int cache_writeback(struct exec *x, u32 max)
@@ -71,11 +80,11 @@ int cache_writeback(struct exec *x, u32 max)
 	struct writer w;
 	int err = 0;
 
-	if (!journal_busy(x) && !atomic_load(&hdr->ndirty))
+	if (!journal_busy(x) && !anything_dirty(x))
 		return 0;
 	if (!lock_mini_try(x, &hdr->writeback_lock, RANK_WRITEBACK))
 		return 0;
-	c.old_only = atomic_load(&hdr->ndirty) < hdr->nframes / 4;
+	c.old_only = (s32)atomic_load(&hdr->ndirty) < (s32)hdr->nframes / 4;
 	writer_init(&w);
 	writer_all(x, &w, &c, max);
 	if (journal_due(x, now)) {
@@ -90,6 +99,7 @@ int cache_writeback(struct exec *x, u32 max)
 		writer_all(x, &w, &c, max - w.written);
 	if (now - hdr->age_ms >= AGE_MS) {
 		hdr->age_ms = now;
+		exec_step(x);
 		mark_old(x);
 	}
 	journal_drop(x);

@@ -5,7 +5,8 @@
  *
  * Invariants
  *  W1. Who has claimed frames (FRAME_WRITING) submits them before it waits for anything but the
- *      medium: page_drop() and buf_forget() wait for them with locks held.
+ *      medium and locks from RANK_HASH on, whose holders wait for nothing: page_drop() and
+ *      buf_forget() wait for them with locks held. Debug builds panic (debug_claimed).
  *  W2. The bounce area, and clearing bits of the dirty map, belong to the holder of writeback_lock.
  *  W3. A buffer goes home only as a committed transaction has left it: sealed, and in no later
  *      one.
@@ -35,12 +36,16 @@ static void frame_written(struct exec *x, struct frame *f, int error)
 
 			atomic_store((u32 *)&inode->io_error, (u32)error);
 		}
+		exec_step(x);
 		atomic_or(&f->flags, FRAME_ERROR);
+		exec_step(x);
 		frame_mark_dirty(x, f); /* the next sync tries again */
 	} else if (!page && atomic_load(&f->kind) == FRAME_BUF) {
 		atomic_store(&f->log_tid, 0); /* home, whoever edits it meanwhile */
 	}
+	exec_step(x);
 	frame_flags_change(x, f, FRAME_WRITING | FRAME_WORKER, 0);
+	exec_step(x);
 	frame_unpin(x, f);
 }
 
@@ -50,9 +55,13 @@ void writer_run(struct exec *x, struct writer *w)
 
 	for (u32 i = 0; i < w->nio; i++)
 		plat_io_submit(x->plat, &w->io[i]);
+#ifdef MPDISK_DEBUG
+	x->claimed -= w->nframes;
+#endif
 	for (u32 i = 0; i < w->nio; i++) {
 		int err = plat_io_wait(x->plat, &w->io[i]);
 
+		exec_step(x);
 		if (err && !w->error) {
 			w->error = err;
 			plat_log(x->plat, PLAT_ERR,
@@ -61,6 +70,7 @@ void writer_run(struct exec *x, struct writer *w)
 		}
 		/* before they are clean: who finds nothing to write flushes what was written */
 		atomic_add(&x->pool->hdr->nwritten, 1);
+		exec_step(x);
 		for (u32 k = 0; k < w->io[i].count; k++)
 			frame_written(x, frame_of(x, w->frame[n++]), err);
 		if (!err)
@@ -81,6 +91,9 @@ static void writer_add(struct exec *x, struct writer *w, struct frame *f, ref_t 
 {
 	struct plat_io *last = w->nio ? &w->io[w->nio - 1] : NULL;
 
+#ifdef MPDISK_DEBUG
+	x->claimed++;
+#endif
 	w->frame[w->nframes++] = frame_no(x, f);
 	if (last && last->block + last->count == f->block &&
 	    last->ref + last->count * BLOCK_SIZE == ref) {
@@ -102,6 +115,7 @@ int flush_medium(struct exec *x)
 		return 0;
 	plat_io_submit(x->plat, &io);
 	err = plat_io_wait(x->plat, &io);
+	exec_step(x);
 	if (!err)
 		atomic_store(&hdr->nflushed, written);
 	return err;
@@ -178,6 +192,7 @@ void dirty_forget(struct exec *x, struct frame *f)
 	u32 *map = exec_ptr(x, x->pool->hdr->dirty_map);
 
 	atomic_and(&map[fno / 32], ~(1u << fno % 32));
+	exec_step(x); /* a frame that becomes dirty now is in the map again by frames_recover() */
 	if (atomic_load(&f->flags) & (FRAME_DIRTY | FRAME_WRITING))
 		atomic_or(&map[fno / 32], 1u << fno % 32);
 }

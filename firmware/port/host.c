@@ -72,7 +72,7 @@ int hosts_recover(struct pool *pool, struct plat *plat, u32 hosts)
 	fs_unmap_hosts(&x, hosts); /* while its frames are still pinned */
 	for (u32 host = 1; host <= POOL_HOSTS; host++)
 		if (hosts >> host & 1)
-			session_recover(&x, &pool_host(pool, host)->session);
+			session_recover(&pool_host(pool, host)->session);
 	(void)execs_recover(&x, hosts);
 	for (u32 host = 1; host <= POOL_HOSTS; host++)
 		if (hosts >> host & 1 && host_finish(pool, plat, host))

@@ -4,6 +4,7 @@
 #include "platform/atomic.h"
 #include "platform/errno.h"
 #include "pool/frame.h"
+#include "pool/wait.h"
 
 #include <string.h>
 
@@ -11,8 +12,8 @@ static void session_lock(struct exec *x, struct session *s)
 {
 	u32 seen = 0;
 
-	while (!atomic_cas(&s->lock, &seen, 1)) {
-		plat_yield(x->plat);
+	while (!atomic_cas(&s->lock, &seen, x->id)) {
+		exec_yield(x, &s->lock);
 		seen = 0;
 	}
 }
@@ -82,13 +83,13 @@ int session_reserve(struct exec *x, struct session *s, u64 *fh)
 			return err;
 		session_lock(x, s);
 		full = s->nframes == SESSION_FRAMES;
-		if (!full)
-			s->frames[s->nframes++] = frame_no(x, frame);
+		if (!full) {
+			frame_place(x, &s->frames[s->nframes], frame);
+			s->nframes++;
+		}
 		session_unlock(s);
 		if (full)
 			frame_unpin(x, frame);
-		else
-			frame_give(x, frame); /* other executors of the host use it, and drop it */
 	}
 }
 
@@ -198,23 +199,13 @@ void session_drop(struct exec *x, struct session *s)
 	}
 	s->nused = 0;
 	fs_forget_all(x, 1u << (s->host & 31));
-	for (i = 0; i < s->nframes; i++) {
-		fno_t fno = s->frames[i];
-
-		s->frames[i] = 0; /* before it is somebody else's */
-		if (fno)
-			frame_drop(x, frame_of(x, fno));
-	}
+	for (i = 0; i < SESSION_FRAMES; i++)
+		if (s->frames[i])
+			frame_displace(x, &s->frames[i]);
 	session_init(s, s->host);
 }
 
-void session_recover(struct exec *x, struct session *s)
+void session_recover(struct session *s)
 {
-	u32 i;
-
 	s->lock = 0;
-	s->nframes = min_of(s->nframes, SESSION_FRAMES);
-	for (i = 0; i < s->nframes; i++)
-		if (s->frames[i] && s->frames[i] < x->pool->hdr->nframes)
-			frame_of(x, s->frames[i])->owner = 0;
 }

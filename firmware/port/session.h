@@ -24,14 +24,15 @@ struct session_open {
 _Static_assert(sizeof(struct session_open) == 16, "struct session_open");
 
 struct session {
-	u32 lock;         /* word: 0 free, 1 taken; never held over anything that waits */
-	u32 host;         /* [immutable] port number or process */
-	u32 minor;        /* FUSE minor version in use; 0 before FUSE_INIT */
-	u32 setxattr_ext; /* FUSE_INIT_SETXATTR_EXT was granted */
-	u32 nopen;        /* [lock] handles in use */
-	u32 nused;        /* [lock] handles that were ever in use */
-	u32 free;         /* [lock] index + 1 of the first free handle below nused */
-	u32 nframes;      /* [lock] */
+	u32 lock;  /* word: 0 free, else the executor that has it; never held over anything that
+		      waits */
+	u32 host;  /* [immutable] port number or process */
+	u32 minor; /* FUSE minor version in use; 0 before FUSE_INIT */
+	u32 setxattr_ext;             /* FUSE_INIT_SETXATTR_EXT was granted */
+	u32 nopen;                    /* [lock] handles in use */
+	u32 nused;                    /* [lock] handles that were ever in use */
+	u32 free;                     /* [lock] index + 1 of the first free handle below nused */
+	u32 nframes;                  /* [lock] */
 	fno_t frames[SESSION_FRAMES]; /* [lock] */
 	u32 open_flags;               /* FUSE_FOPEN_* that its files get */
 	u32 max_waiting;              /* requests for locks that may wait at once */
@@ -70,7 +71,7 @@ void session_waits(struct exec *x, struct session *s, u64 unique);
 
 /* After the host's death, before its executors are recovered: the handles stay, for session_drop().
  */
-void session_recover(struct exec *x, struct session *s);
+void session_recover(struct session *s);
 
 /* Releases everything that the host holds; its other messages have ended. */
 void session_drop(struct exec *x, struct session *s);

@@ -9,7 +9,10 @@
 #include <unistd.h>
 
 #include "fs/inode.h"
-#include "tests/fs/fixture.h"
+#include "pool/tx.h"
+#include "pool/writer.h"
+#include "port/host.h"
+#include "tests/fs/file_util.h"
 
 #define MOST 3u
 
@@ -193,5 +196,77 @@ TEST(files_locked_in_the_wrong_order_are_noticed)
 	set_up(false);
 	must_panic(backwards, 2, text, sizeof(text));
 	must_say(text, "locks taken against their ranks");
+	end();
+}
+
+/* ---- frames that are claimed for writing and not submitted (writer.c, W1) */
+static void claim_and_lock(u32 n)
+{
+	struct writer w;
+	struct frame *f;
+	struct exec x;
+
+	(void)n;
+	fixture_join(&x);
+	CHECK_EQ(util_write(&x, inode_node(scene.inode[0]), 0, "abc", 3), 3);
+	f = page_find(&x, scene.inode[0], 0);
+	CHECK(f);
+	writer_init(&w);
+	write_page(&x, &w, f, false);
+	CHECK_EQ(w.nframes, 1);
+	tx_begin(&x);
+	CHECK_OK(
+		lock_read(&x, &scene.inode[1]->lock, RANK_INODE)); /* nobody has it: that is luck */
+}
+
+TEST(locking_with_frames_claimed_is_noticed)
+{
+	char text[4000];
+
+	set_up(false);
+	must_panic(claim_and_lock, 0, text, sizeof(text));
+	must_say(text, "waits with frames claimed for writing");
+	CHECK_OK(exec_recover(fixture_exec(), 2)); /* what it has left in the pool */
+	end();
+}
+
+/* ---- the spin lock of a session */
+static void *take_session(void *arg)
+{
+	struct actor *a = arg;
+	u64 fh;
+
+	(void)!session_reserve(&a->x, &pool_host(a->x.pool, 1)->session, &fh);
+	return NULL;
+}
+
+/* One has the session and wants a lock, the other has the lock and wants the session. */
+static void session_circle(u32 n)
+{
+	struct actor a = {.n = n}, b = {.n = n};
+	struct frame *f;
+
+	fixture_join(&a.x);
+	fixture_join(&b.x);
+	/* a table of hosts: there is none in this pool, and of it no more than the first is used */
+	CHECK_OK(frame_alloc(fixture_exec(), &f));
+	plat_zero(a.x.plat, frame_data(&a.x, f), BLOCK_SIZE);
+	a.x.pool->hdr->hosts = frame_ref(&a.x, f);
+	pool_host(a.x.pool, 1)->session.lock = a.x.id;
+	tx_begin(&b.x);
+	CHECK_OK(lock_write(&b.x, &scene.inode[0]->lock, RANK_INODE));
+	CHECK_EQ(pthread_create(&b.thread, NULL, take_session, &b), 0);
+	tx_begin(&a.x);
+	CHECK_OK(lock_write(&a.x, &scene.inode[0]->lock, RANK_INODE));
+}
+
+TEST(a_circle_over_the_session_of_a_host_is_told_by_name)
+{
+	char text[4000];
+
+	set_up(false);
+	must_panic(session_circle, 0, text, sizeof(text));
+	must_say(text, "the session of host 1, which executor 2 has");
+	must_say(text, "the lock of inode");
 	end();
 }

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "fs/dir.h"
+#include "fs/inode.h"
 #include "tests/concurrency/mix.h"
 #include "tests/fs/file_util.h"
 
@@ -381,5 +383,55 @@ TEST_TIMED(an_inode_or_name_is_never_taken_for_another, 86400)
 	}
 	end_in(3);
 	run(look_up, THREADS);
+	fixture_unmount_check();
+}
+
+/* ---- more names than fit in the set of the dentry cache that is theirs: they take each other's
+ * place */
+#define RIVALS 12u
+static char rival[RIVALS][16];
+
+static void *look_up_rivals(void *arg)
+{
+	struct racer *r = arg;
+
+	while (now_ms() < race.end) {
+		u32 n = util_rand(&r->rng, RIVALS);
+		struct fs_attr attr;
+
+		CHECK_OK(fs_lookup(&r->x, race.dir, util_name(rival[n]), &attr));
+		CHECK_EQ(attr.node, crowd[n]);
+	}
+	return NULL;
+}
+
+TEST_TIMED(a_name_whose_place_in_memory_is_taken_is_not_taken_for_another, 86400)
+{
+	struct dentry_set *set = NULL;
+	struct dcache_key key;
+	struct inode *dir;
+	struct fs_attr attr;
+	struct exec *x;
+	char name[16];
+
+	fixture_make(64, NULL, NULL);
+	fixture_pool_size(4);
+	x = fixture_mount();
+	CHECK_OK(fs_mkdir(x, FS_ROOT, util_name("d"), 0755, &attr));
+	race.dir = attr.node;
+	CHECK_OK(inode_get_node(x, race.dir, &dir));
+	for (u32 i = 0, n = 0; n < RIVALS; i++) {
+		snprintf(name, sizeof(name), "n%u", i);
+		dcache_key(x, dir, util_name(name), &key);
+		set = set ? set : key.set;
+		if (key.set != set)
+			continue;
+		CHECK_OK(fs_mknod(x, race.dir, util_name(name), 0100600, 0, false, &attr));
+		memcpy(rival[n], name, sizeof(name));
+		crowd[n++] = attr.node;
+	}
+	inode_put(x, dir);
+	end_in(2);
+	run(look_up_rivals, THREADS);
 	fixture_unmount_check();
 }

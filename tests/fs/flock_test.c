@@ -140,8 +140,12 @@ static bool one_step(struct exec *x, int (*run)(struct exec *x), u32 step)
 		y.cut = 0;
 		fixture_leave(&y);
 	} else {
+		const u32 *word = fs_lock_word(x->pool), seen = *word;
+
 		CHECK_OK(exec_recover(x, y.id));
 		CHECK_OK(run(x)); /* once more does no harm */
+		/* who sleeps on the word and was not told is told now */
+		CHECK(run != end_of_host || *word != seen);
 	}
 	CHECK(fs_lock_done(x->pool, 2, &key, &error));
 	CHECK_EQ(error, 0);

@@ -5,7 +5,7 @@ FS_PARTS := tests/fs/fixture.c tests/fs/pool_check.c
 FS_SHARED_SRC := tests/fs/kill_test.c tests/fs/aimed_death_test.c
 FS_SHARED_SUITES := $(patsubst tests/%.c,$(BUILD)/tests/%,$(FS_SHARED_SRC))
 FS_SUITES := $(patsubst tests/fs/%.c,$(BUILD)/tests/fs/%,\
-	$(filter-out $(FS_PARTS) $(FS_SHARED_SRC),$(wildcard tests/fs/*.c)))
+	$(filter-out $(FS_PARTS) tests/fs/cut.c $(FS_SHARED_SRC),$(wildcard tests/fs/*.c)))
 SUITES += $(FS_SUITES)
 LINT_C += $(wildcard tests/fs/*.[ch])
 
@@ -14,9 +14,11 @@ $(BUILD)/tests/fs/%.o: tests/fs/%.c
 	$(CC) $(CORE_DEBUG_FLAGS) -MMD -MP -c -o $@ $<
 
 $(FS_SUITES): %: %.o $(FS_PARTS:%.c=$(BUILD)/%.o) $(BUILD)/tests/unit/harness.o $(BUILD)/core-debug/libcore.a
-	$(CC) $(CORE_DEBUG_FLAGS) -o $@ $^
+	$(CC) $(CORE_DEBUG_FLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^)
+$(addprefix $(BUILD)/tests/fs/,all_cut_test commit_cut_test shared_cut_test): $(BUILD)/tests/fs/cut.o
 
 # Real processes on one pool, as they are: without debug checks.
+$(FS_SHARED_SRC:%.c=$(BUILD)/%.o): CORE_DEBUG_FLAGS += -UMPDISK_DEBUG
 $(FS_SHARED_SUITES): %: %.o $(FS_PARTS:%.c=$(BUILD)/%.o) $(BUILD)/tests/unit/harness.o $(BUILD)/libmpdisk.a
 	$(CC) $(CORE_DEBUG_FLAGS) -o $@ $^
 

@@ -465,6 +465,14 @@ static void tell_pool(void)
 			fprintf(stderr, " %08x", slot->held[i]);
 		fprintf(stderr, "\n");
 	}
+	for (fno_t fno = 1; fno < outside.hdr->nframes; fno++) {
+		const struct frame *f = &outside.frames[fno];
+
+		if (f->editors ? f->kind == FRAME_BUF || f->kind == FRAME_PAGE
+			       : f->flags & (FRAME_READING | FRAME_WRITING | FRAME_WAITERS))
+			fprintf(stderr, "frame %u: kind %u flags %08x pins %08x editors %08x\n",
+				fno, f->kind, f->flags, f->pins, f->editors);
+	}
 	for (u32 host = 1; host <= POOL_HOSTS; host++)
 		if (pool_host(&outside, host)->state)
 			fprintf(stderr, "host %u: process %u\n", host,

@@ -164,6 +164,11 @@ static void check_slots(const struct view *v)
 			BAD("inode %u is pinned: %08x", inode->ino, inode->pins);
 		if (inode->flags & (INODE_DEAD | INODE_NEW))
 			BAD("inode %u is gone and still there: flags %x", inode->ino, inode->flags);
+		if (inode->held && !inode->seen)
+			BAD("inode %u is kept for nobody", inode->ino);
+		if (inode->ext_seq & 1)
+			BAD("inode %u: its cached extent is being filled: %x", inode->ino,
+			    inode->ext_seq);
 		if (!inode->itable)
 			BAD("inode %u without its table", inode->ino);
 		v->keepers[inode->itable]++;
@@ -258,6 +263,9 @@ static void check_frame(const struct view *v, fno_t fno, const struct frame *f)
 	    !(f->flags & FRAME_UPTODATE))
 		BAD("frame %u: editors %08x owner %u flags %08x", fno, f->editors, f->owner,
 		    f->flags);
+	if (f->kind == FRAME_BUF && f->flags & FRAME_DIRTY && !f->run_tid && !f->log_tid)
+		BAD("buffer of block %llu is dirty and in no transaction",
+		    (unsigned long long)f->block);
 }
 
 static void check_frames(const struct view *v)

@@ -167,7 +167,7 @@ int csum_seal(struct exec *x, struct frame *f)
 {
 	u32 *p = frame_data(x, f);
 
-	CHECK_EQ(atomic_load(&f->editors) & ~FRAME_EDIT_WAITERS, FRAME_SEALING);
+	CHECK_EQ(atomic_load(&f->editors) & ~FRAME_EDIT_WAITERS, FRAME_SEALING | x->bit);
 	if (frame_csum_kind(f) == CSUM_XATTR)
 		p[BLOCK_SIZE / 4 - 1] = env_sum(p);
 	return 0;

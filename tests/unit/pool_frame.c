@@ -298,6 +298,37 @@ static struct frame *page(struct exec *x, struct inode *inode, u32 index, u32 va
 	return f;
 }
 
+/* As recovery leaves it that counts while others go on. */
+TEST(a_count_of_dirty_frames_that_is_too_low_keeps_nothing_from_being_written)
+{
+	struct exec *x = &env.x;
+	struct inode *inode;
+	struct frame *f;
+
+	env_make(8, BLOCKS);
+	inode = &env.s->inode[0];
+	f = page(x, inode, 0, 77, 300);
+	page_dirty(x, inode, f, 300);
+	frame_unpin(x, f);
+	env.pool.hdr->ndirty -= 1;
+	for (u32 round = 0; round < 2; round++) { /* it becomes old, and is written */
+		env.pool.hdr->age_ms -= 6000;
+		CHECK_EQ(cache_writeback(x, 10), round);
+	}
+	CHECK_EQ(medium_word(300), 77);
+	CHECK_EQ(env.pool.hdr->ndirty, 0u - 1);
+	/* below 0 it does not mean that all is dirty */
+	f = page(x, inode, 1, 78, 301);
+	page_dirty(x, inode, f, 301);
+	page_dirty(x, inode, f, 301);
+	frame_unpin(x, f);
+	env.pool.hdr->ndirty -= 1;
+	env.pool.hdr->age_ms -= 6000;
+	CHECK_EQ(cache_writeback(x, 10), 0);
+	env.pool.hdr->ndirty += 2; /* for who looks at it in the end */
+	page_drop(x, inode, 0, ~0u);
+}
+
 TEST(pages_are_found_flushed_and_dropped)
 {
 	struct plat_posix_counts before, after;
