@@ -12,8 +12,8 @@
 #include "platform/uml/uml.h"
 
 #define MPD_PATH 512u
-#define MPD_IDLE 2u  /* executors that are kept when nobody uses them */
-#define MPD_BUSY 10u /* that may be in use at once */
+#define MPD_IDLE 2u /* executors that are kept when nobody uses them */
+#define MPD_BUSY 6u /* that may be in use at once: three such kernels fill a pool */
 
 struct mpd_disk {
 	struct list_head attached; /* of this kernel */

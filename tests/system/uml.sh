@@ -53,10 +53,10 @@ end_guest() {
 # Nothing of the guest may be left a moment later: neither its processes nor its I/O threads.
 kill_guest() {
 	local pid
-	pid=$(kernel_of "$1")
-	[ -n "$pid" ] && kill -KILL "$pid" && wait_until 5 gone "${GUEST[$1]}" || return 1
+	until pid=$(kernel_of "$1") && [ -n "$pid" ]; do sleep 0.02; done
+	kill -KILL "$pid" && wait_until 5 gone "${GUEST[$1]}" || return 1
 	wait "${GUEST[$1]}" 2>/dev/null
-	! pgrep -f "umid=$1 " >/dev/null || { sleep 0.2 && ! pgrep -f "umid=$1 " >/dev/null; }
+	! pgrep -f "umid=$1 " >/dev/null || { sleep 0.2 && ! pgrep -fa "umid=$1 "; }
 }
 
 make_pool() {
