@@ -9,6 +9,6 @@ $(UML_PROGRAMS): $(SYSTEM_BUILD)/%: tests/system/%.c
 suites: $(MODULE) $(UML_PROGRAMS)
 
 SUITES += tests/system/uml-shared tests/system/uml-files
-TIMEOUTS += uml-shared=300 uml-files=300
+TIMEOUTS += uml-shared=600 uml-files=300
 
 LINT_C += tests/system/uml_load.c tests/system/uml_pair.c
