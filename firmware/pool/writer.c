@@ -166,6 +166,12 @@ static void write_buffer(struct exec *x, struct writer *w, struct frame *f)
 }
 
 /* ---- choosing frames */
+static inline bool four_clear(const u32 *word)
+{
+	return !(atomic_load(word) | atomic_load(word + 1) | atomic_load(word + 2) |
+		 atomic_load(word + 3));
+}
+
 fno_t dirty_next(const struct exec *x, fno_t fno)
 {
 	const struct pool_header *hdr = x->pool->hdr;
@@ -177,6 +183,9 @@ fno_t dirty_next(const struct exec *x, fno_t fno)
 		return hdr->nframes;
 	bits = atomic_load_acquire(word) & (~0u << fno % 32);
 	while (!bits) {
+		/* nearly all of it is clear, and every sync goes through all of it */
+		while (end - word > 4 && four_clear(word + 1))
+			word += 4;
 		if (++word == end)
 			return hdr->nframes;
 		bits = atomic_load_acquire(word);
