@@ -23,6 +23,7 @@
 #include "wire.h"
 
 #define CHANNELS_MAX 8
+#define CONSOLE_SHOWN 1000 /* bytes, when the guest has died */
 
 static uint64_t job;
 /* Standard input has more for the job; the guest has taken what it got before. */
@@ -36,9 +37,29 @@ static void on_signal(int number)
 	stopped = number;
 }
 
+/* The end of the guest's console. */
+static void show_console(void)
+{
+	char path[4200], text[CONSOLE_SHOWN];
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/console", guest);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return;
+	if (lseek(fd, -(off_t)sizeof(text), SEEK_END) < 0)
+		lseek(fd, 0, SEEK_SET);
+	n = read(fd, text, sizeof(text));
+	if (n > 0)
+		fprintf(stderr, "its console ends:\n%.*s\n", (int)n, text);
+	close(fd);
+}
+
 static int dead(const char *why)
 {
 	fprintf(stderr, "on: guest %s %s\n", guest, why);
+	show_console();
 	return 125;
 }
 
