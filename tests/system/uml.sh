@@ -22,6 +22,7 @@ start_guest() {
 	timeout -s KILL 100 "$UML" mem=64M root=/dev/root rootfstype=hostfs rootflags=/ ro quiet \
 		con0=fd:0,fd:1 con=null ssl=null init="$PWD/tests/system/uml_init" \
 		uml_dir="$(realpath "$RUN")/uml" umid="$name" g_run="$(realpath "$RUN")" g_name="$name" \
+		g_busybox="$(realpath "$BUILD/packages/busybox/bin/busybox")" \
 		g_module="$(realpath "$MODULE")" g_load="$PWD/$BUILD/tests/system/uml_load" \
 		g_job="$(realpath "$job")" "$@" </dev/null >"$RUN/$name" 2>&1 &
 	GUEST[$name]=$!
@@ -29,7 +30,9 @@ start_guest() {
 
 # kernel_of NAME: the process that is the kernel, not the timeout before it.
 kernel_of() {
-	pgrep -P "${GUEST[$1]}" | head -n 1
+	local children
+	children=$(cat "/proc/${GUEST[$1]}/task/${GUEST[$1]}/children" 2>/dev/null)
+	echo "${children%% *}"
 }
 
 guest_says() {
@@ -50,13 +53,18 @@ end_guest() {
 	wait "${GUEST[$1]}"
 }
 
+# processes_of NAME: none is success.
+processes_of() {
+	! grep -lsaE "[u]mid=$1\\b" /proc/[0-9]*/cmdline
+}
+
 # Nothing of the guest may be left a moment later: neither its processes nor its I/O threads.
 kill_guest() {
 	local pid
 	until pid=$(kernel_of "$1") && [ -n "$pid" ]; do sleep 0.02; done
 	kill -KILL "$pid" && wait_until 5 gone "${GUEST[$1]}" || return 1
 	wait "${GUEST[$1]}" 2>/dev/null
-	! pgrep -f "umid=$1 " >/dev/null || { sleep 0.2 && ! pgrep -fa "umid=$1 "; }
+	processes_of "$1" >/dev/null || { sleep 0.2 && processes_of "$1"; }
 }
 
 make_pool() {
