@@ -2,13 +2,14 @@
 # Tests with UML kernels that run the filesystem themselves (host-driver/linux).
 
 UML_PROGRAMS := $(SYSTEM_BUILD)/uml_load $(SYSTEM_BUILD)/uml_pair
+$(SYSTEM_BUILD)/uml_pair: tests/system/uml_pair_random.c tests/system/uml_pair.h
 $(UML_PROGRAMS): $(SYSTEM_BUILD)/%: tests/system/%.c
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS_BASE) -o $@ $<
+	$(CC) $(CFLAGS_BASE) -o $@ $(filter %.c,$^)
 
 suites: $(MODULE) $(UML_PROGRAMS)
 
 SUITES += tests/system/uml-shared tests/system/uml-files
-TIMEOUTS += uml-shared=600 uml-files=300
+TIMEOUTS += uml-shared=600 uml-files=500
 
-LINT_C += tests/system/uml_load.c tests/system/uml_pair.c
+LINT_C += tests/system/uml_load.c $(wildcard tests/system/uml_pair*.[ch])

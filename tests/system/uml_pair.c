@@ -26,25 +26,24 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "uml_pair.h"
+
 #define NAMES 200
 #define WAIT_SECONDS 30
-#define PAGE 4096u
-#define FILE_MAX (40 * PAGE)
 
 enum word { HERE_A, HERE_B, FAILED, VALUE, COUNTER, WORDS };
 
-static int role;
+int pair_role;
 static uint32_t *words;
 static uint32_t steps;
 static const char *case_name = "start";
 
 /* ---- meeting */
-static void fail(const char *format, ...) __attribute__((noreturn, format(printf, 1, 2)));
-static void fail(const char *format, ...)
+void pair_fail(const char *format, ...)
 {
 	va_list args;
 
-	printf("FAIL %s: %c: ", case_name, 'a' + role);
+	printf("FAIL %s: %c: ", case_name, 'a' + pair_role);
 	va_start(args, format);
 	vprintf(format, args);
 	va_end(args);
@@ -53,26 +52,6 @@ static void fail(const char *format, ...)
 		__atomic_store_n(&words[FAILED], 1, __ATOMIC_SEQ_CST);
 	exit(1);
 }
-
-#define OK(call)                                                                                   \
-	({                                                                                         \
-		__typeof__(call) r_ = (call);                                                      \
-		if (r_ < 0)                                                                        \
-			fail("line %d: %s: %s", __LINE__, #call, strerror(errno));                 \
-		r_;                                                                                \
-	})
-#define TRUE(condition)                                                                            \
-	do {                                                                                       \
-		if (!(condition))                                                                  \
-			fail("line %d: not true: %s", __LINE__, #condition);                       \
-	} while (0)
-#define FAILS(error, call)                                                                         \
-	do {                                                                                       \
-		errno = 0;                                                                         \
-		if ((call) >= 0 || errno != (error))                                               \
-			fail("line %d: %s: %s, expected %s", __LINE__, #call, strerror(errno),     \
-			     strerror(error));                                                     \
-	} while (0)
 
 /* Waits until the word is at least `value`. */
 static void await(enum word word, uint32_t value)
@@ -83,7 +62,7 @@ static void await(enum word word, uint32_t value)
 		if (__atomic_load_n(&words[FAILED], __ATOMIC_SEQ_CST))
 			exit(1);
 		if (time(NULL) > end)
-			fail("the other one does not come to step %u of word %d", value, word);
+			pair_fail("the other one does not come to step %u of word %d", value, word);
 		if (n < 200)
 			sched_yield();
 		else
@@ -91,18 +70,12 @@ static void await(enum word word, uint32_t value)
 	}
 }
 
-static void meet(void)
+void pair_meet(void)
 {
 	steps++;
-	__atomic_store_n(&words[HERE_A + role], steps, __ATOMIC_SEQ_CST);
-	await(HERE_A + !role, steps);
+	__atomic_store_n(&words[HERE_A + pair_role], steps, __ATOMIC_SEQ_CST);
+	await(HERE_A + !pair_role, steps);
 }
-
-/* The one does something, then the other. */
-#define BY(who)                                                                                    \
-	for (int once_ = 1; once_; meet(), once_ = 0)                                              \
-		if (role == (int)(who))
-enum { A, B };
 
 static char *path(const char *format, ...) __attribute__((format(printf, 1, 2)));
 static char *path(const char *format, ...)
@@ -118,7 +91,7 @@ static char *path(const char *format, ...)
 	return p;
 }
 
-static void put(const char *name, const void *data, size_t len)
+void pair_put(const char *name, const void *data, size_t len)
 {
 	int fd = OK(open(name, O_CREAT | O_TRUNC | O_WRONLY, 0644));
 
@@ -126,12 +99,12 @@ static void put(const char *name, const void *data, size_t len)
 	OK(close(fd));
 }
 
-static void *map(int fd, size_t len, int prot)
+void *pair_map(int fd, size_t len, int prot)
 {
 	void *p = mmap(NULL, len, prot, MAP_SHARED, fd, 0);
 
 	if (p == MAP_FAILED)
-		fail("mmap: %s", strerror(errno));
+		pair_fail("mmap: %s", strerror(errno));
 	return p;
 }
 
@@ -149,25 +122,25 @@ static void names_are_seen(void)
 	BY(A) OK(mkdir("names", 0755));
 	for (i = 0; i < NAMES; i++)
 		FAILS(ENOENT, stat(path("names/%d", i), &st));
-	meet();
+	pair_meet();
 	BY(A)
 	for (i = 0; i < NAMES; i++)
-		put(path("names/%d", i), "x", 1);
+		pair_put(path("names/%d", i), "x", 1);
 	for (i = 0; i < NAMES; i++)
 		OK(stat(path("names/%d", i), &st));
-	meet();
+	pair_meet();
 	BY(B)
 	for (i = 0; i < NAMES; i += 2)
 		OK(unlink(path("names/%d", i)));
 	for (i = 0; i < NAMES; i++)
 		TRUE((stat(path("names/%d", i), &st) == 0) == (i % 2 == 1));
-	meet();
+	pair_meet();
 	BY(A)
 	for (i = 1; i < NAMES; i += 2)
 		OK(rename(path("names/%d", i), path("names/%d", i - 1)));
 	for (i = 0; i < NAMES; i++)
 		TRUE((stat(path("names/%d", i), &st) == 0) == (i % 2 == 0));
-	meet();
+	pair_meet();
 	BY(B)
 	{
 		for (i = 0; i < NAMES; i += 2)
@@ -188,15 +161,15 @@ static void one_of_two_makes_a_name(void)
 		int fd = open(path("race%d", i), O_CREAT | O_EXCL | O_WRONLY, 0644);
 
 		if (fd < 0 && errno != EEXIST)
-			fail("open: %s", strerror(errno));
+			pair_fail("open: %s", strerror(errno));
 		mine += fd >= 0;
 		if (fd >= 0)
 			close(fd);
 	}
 	__atomic_fetch_add(&words[COUNTER], mine, __ATOMIC_SEQ_CST);
-	meet();
+	pair_meet();
 	TRUE(load(&words[COUNTER]) == NAMES);
-	meet();
+	pair_meet();
 	BY(A)
 	for (i = 0; i < NAMES; i++)
 		OK(unlink(path("race%d", i)));
@@ -207,23 +180,23 @@ static void attributes_are_seen(void)
 	struct stat st;
 	int fd = -1;
 
-	BY(A) put("attributes", "12345", 5);
+	BY(A) pair_put("attributes", "12345", 5);
 	OK(stat("attributes", &st));
 	fd = OK(open("attributes", O_RDWR));
-	meet();
+	pair_meet();
 	BY(B) OK(chmod("attributes", 0600));
 	OK(fstat(fd, &st));
 	TRUE((st.st_mode & 07777) == 0600);
-	meet();
+	pair_meet();
 	BY(A) OK(ftruncate(fd, 100000));
 	OK(fstat(fd, &st));
 	TRUE(st.st_size == 100000);
 	TRUE(lseek(fd, 0, SEEK_END) == 100000);
-	meet();
+	pair_meet();
 	BY(B) OK(link("attributes", "second"));
 	OK(fstat(fd, &st));
 	TRUE(st.st_nlink == 2);
-	meet();
+	pair_meet();
 	BY(A)
 	{
 		OK(unlink("attributes"));
@@ -239,14 +212,14 @@ static void permission_is_taken_at_once(void)
 	BY(A)
 	{
 		OK(mkdir("closed", 0755));
-		put("closed/file", "x", 1);
+		pair_put("closed/file", "x", 1);
 	}
-	if (role == B) {
+	if (pair_role == B) {
 		OK(seteuid(1000));
 		OK(access("closed/file", F_OK));
 		OK(access("closed/file", R_OK));
 	}
-	meet();
+	pair_meet();
 	BY(A) OK(chmod("closed", 0700));
 	BY(B)
 	{
@@ -262,10 +235,10 @@ static void open_file_outlives_its_name_elsewhere(void)
 	char text[8] = "";
 	int fd = -1;
 
-	BY(A) put("kept", "content", 7);
-	if (role == B)
+	BY(A) pair_put("kept", "content", 7);
+	if (pair_role == B)
 		fd = OK(open("kept", O_RDWR));
-	meet();
+	pair_meet();
 	BY(A) OK(unlink("kept"));
 	BY(B)
 	{
@@ -281,14 +254,14 @@ static void data_is_seen(void)
 	static char mine[70000], theirs[70000];
 	int fd, i;
 
-	BY(A) put("data", "", 0);
+	BY(A) pair_put("data", "", 0);
 	fd = OK(open("data", O_RDWR));
 	for (i = 0; i < 20; i++) {
 		memset(mine, 'a' + i, sizeof(mine));
 		BY(i % 2) TRUE(pwrite(fd, mine, sizeof(mine), i * 1000) == sizeof(mine));
 		TRUE(pread(fd, theirs, sizeof(theirs), i * 1000) == sizeof(theirs));
 		TRUE(!memcmp(mine, theirs, sizeof(mine)));
-		meet();
+		pair_meet();
 	}
 	OK(close(fd));
 	BY(A) OK(unlink("data"));
@@ -303,14 +276,14 @@ static void appended_lines_are_whole(void)
 	uint32_t seen[2] = {0, 0}, i, who, nth;
 	int fd;
 
-	BY(A) put("log", "", 0);
+	BY(A) pair_put("log", "", 0);
 	fd = OK(open("log", O_WRONLY | O_APPEND));
 	for (i = 0; i < LINES; i++) {
-		snprintf(line, sizeof(line), "%u %-*u\n", role, LINE - 3, i);
+		snprintf(line, sizeof(line), "%u %-*u\n", pair_role, LINE - 3, i);
 		TRUE(write(fd, line, LINE) == LINE);
 	}
 	OK(close(fd));
-	meet();
+	pair_meet();
 	text = calloc(1, 2 * LINES * LINE + 1);
 	fd = OK(open("log", O_RDONLY));
 	TRUE(read(fd, text, 2 * LINES * LINE + 1) == 2 * LINES * LINE);
@@ -320,7 +293,7 @@ static void appended_lines_are_whole(void)
 	}
 	free(text);
 	OK(close(fd));
-	meet();
+	pair_meet();
 	BY(A) OK(unlink("log"));
 }
 
@@ -332,11 +305,11 @@ static void stores_are_loaded(void)
 
 	BY(A)
 	{
-		put("mapped", "", 0);
+		pair_put("mapped", "", 0);
 		OK(truncate("mapped", 2 * PAGE));
 	}
 	fd = OK(open("mapped", O_RDWR));
-	p = map(fd, 2 * PAGE, PROT_READ | PROT_WRITE);
+	p = pair_map(fd, 2 * PAGE, PROT_READ | PROT_WRITE);
 	for (i = 0; i < 200; i++) {
 		BY(i % 2)
 		{
@@ -345,25 +318,25 @@ static void stores_are_loaded(void)
 		}
 		TRUE(load(&p[i]) == i + 1 && load(&p[PAGE / 4 + i]) == ~i);
 	}
-	meet();
+	pair_meet();
 	BY(A) TRUE(pwrite(fd, "abcd", 4, 8) == 4);
 	TRUE(!memcmp((char *)p + 8, "abcd", 4));
-	meet();
+	pair_meet();
 	BY(B)((char *)p)[9] = 'X';
 	{
 		char text[4];
 
 		TRUE(pread(fd, text, 4, 8) == 4 && !memcmp(text, "aXcd", 4));
 	}
-	meet();
+	pair_meet();
 	/* both count in the same word */
 	for (i = 0; i < 20000; i++)
 		__atomic_fetch_add(&p[1000], 1, __ATOMIC_SEQ_CST);
-	meet();
+	pair_meet();
 	TRUE(load(&p[1000]) == 40000);
 	OK(munmap(p, 2 * PAGE));
 	OK(close(fd));
-	meet();
+	pair_meet();
 	BY(A) OK(unlink("mapped"));
 }
 
@@ -393,33 +366,33 @@ static void truncation_reaches_mapped_memory(void)
 	memset(page, 'p', sizeof(page));
 	BY(A)
 	{
-		put("cut", page, sizeof(page));
+		pair_put("cut", page, sizeof(page));
 		OK(truncate("cut", 3 * PAGE));
 	}
 	fd = OK(open("cut", O_RDWR));
-	p = map(fd, 3 * PAGE, PROT_READ | PROT_WRITE);
+	p = pair_map(fd, 3 * PAGE, PROT_READ | PROT_WRITE);
 	TRUE(p[0] == 'p' && p[PAGE] == 0); /* zeros of a hole */
-	meet();
+	pair_meet();
 	BY(B) TRUE(pwrite(fd, "hole", 4, PAGE) == 4);
 	TRUE(p[PAGE] == 'h');
-	meet();
+	pair_meet();
 	BY(A) p[2 * PAGE] = 's';
 	TRUE(p[2 * PAGE] == 's');
-	meet();
+	pair_meet();
 	BY(B) OK(ftruncate(fd, PAGE));
 	TRUE(!faults(p) && faults(p + PAGE) && faults(p + 2 * PAGE));
-	meet();
+	pair_meet();
 	BY(A) OK(ftruncate(fd, 3 * PAGE));
 	TRUE(!faults(p + PAGE) && p[PAGE] == 0 && p[2 * PAGE] == 0);
-	meet();
+	pair_meet();
 	BY(B) OK(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, PAGE));
 	TRUE(p[0] == 0);
-	meet();
+	pair_meet();
 	BY(A) p[0] = 'n';
 	TRUE(p[0] == 'n');
 	OK(munmap((void *)p, 3 * PAGE));
 	OK(close(fd));
-	meet();
+	pair_meet();
 	BY(A) OK(unlink("cut"));
 }
 
@@ -431,11 +404,11 @@ static void io_from_its_own_mapping(void)
 
 	BY(A)
 	{
-		put("own", "0123456789", 10);
+		pair_put("own", "0123456789", 10);
 		OK(truncate("own", 4 * PAGE));
 	}
 	fd = OK(open("own", O_RDWR));
-	p = map(fd, 4 * PAGE, PROT_READ | PROT_WRITE);
+	p = pair_map(fd, 4 * PAGE, PROT_READ | PROT_WRITE);
 	BY(A)
 	{
 		TRUE(pread(fd, p + 2 * PAGE, 10, 0) == 10);
@@ -445,7 +418,7 @@ static void io_from_its_own_mapping(void)
 	     !memcmp(p + 3 * PAGE + 5, "0123456789", 10));
 	OK(munmap(p, 4 * PAGE));
 	OK(close(fd));
-	meet();
+	pair_meet();
 	BY(A) OK(unlink("own"));
 }
 
@@ -455,7 +428,7 @@ static void count_under(void (*lock)(int fd, bool on))
 	uint32_t value;
 	int fd, i;
 
-	BY(A) put("count", "\0\0\0\0", 4);
+	BY(A) pair_put("count", "\0\0\0\0", 4);
 	fd = OK(open("count", O_RDWR));
 	for (i = 0; i < 100; i++) {
 		lock(fd, true);
@@ -464,12 +437,12 @@ static void count_under(void (*lock)(int fd, bool on))
 		TRUE(pwrite(fd, &value, 4, 0) == 4);
 		lock(fd, false);
 	}
-	meet();
+	pair_meet();
 	TRUE(pread(fd, &value, 4, 0) == 4);
 	if (value != 200)
-		fail("%u instead of 200", value);
+		pair_fail("%u instead of 200", value);
 	OK(close(fd));
-	meet();
+	pair_meet();
 	BY(A) OK(unlink("count"));
 }
 
@@ -492,7 +465,7 @@ static void locks_exclude(void)
 
 	count_under(by_range);
 	count_under(by_flock);
-	BY(A) put("lock", "x", 1);
+	BY(A) pair_put("lock", "x", 1);
 	fd = OK(open("lock", O_RDWR));
 	BY(A) OK(fcntl(fd, F_SETLK, &l));
 	BY(B)
@@ -503,190 +476,15 @@ static void locks_exclude(void)
 		OK(fcntl(fd, F_GETLK, &l));
 		TRUE(l.l_type == F_WRLCK && l.l_start == 100 && l.l_len == 50);
 	}
-	if (role == A)
+	if (pair_role == A)
 		OK(close(fd)); /* gives it back */
-	meet();
+	pair_meet();
 	BY(B)
 	{
 		l = (struct flock){.l_type = F_WRLCK};
 		OK(fcntl(fd, F_SETLK, &l));
 		OK(unlink("lock"));
 	}
-}
-
-/* ---- random operations on one file, against a model */
-static uint8_t model[FILE_MAX];
-static uint32_t model_size;
-static uint64_t random_state;
-static uint8_t *mapped;
-
-static uint32_t rnd(uint32_t below)
-{
-	random_state ^= random_state << 13;
-	random_state ^= random_state >> 7;
-	random_state ^= random_state << 17;
-	return (uint32_t)(random_state >> 20) % below;
-}
-
-enum kind { WRITE, STORE, TRUNCATE, PUNCH, ZERO, APPEND, COPY, KINDS };
-
-struct op {
-	enum kind kind;
-	uint32_t pos, len, from;
-	uint8_t fill;
-	bool sync;
-};
-
-static struct op next_op(void)
-{
-	struct op op = {.kind = rnd(KINDS), .pos = rnd(FILE_MAX), .fill = (uint8_t)rnd(256)};
-
-	op.len = 1 + rnd(rnd(4) ? 9000 : 60000);
-	op.from = rnd(FILE_MAX);
-	op.sync = !rnd(20);
-	if (!rnd(4)) {
-		op.pos &= ~(PAGE - 1);
-		op.len = (op.len + PAGE - 1) & ~(PAGE - 1);
-	}
-	if (op.kind == STORE && op.pos >= model_size)
-		op.pos = model_size ? op.pos % model_size : 0;
-	if (op.kind == STORE && op.len > model_size - op.pos)
-		op.len = model_size - op.pos;
-	if (op.kind == APPEND)
-		op.pos = model_size;
-	if (op.pos + op.len > FILE_MAX)
-		op.len = FILE_MAX - op.pos;
-	if (op.kind == COPY) {
-		op.from = model_size ? op.from % model_size : 0;
-		op.len = op.len > model_size - op.from ? model_size - op.from : op.len;
-		if (op.from < op.pos + op.len && op.pos < op.from + op.len)
-			op.len = 0;
-	}
-	return op;
-}
-
-static void apply(const struct op *op)
-{
-	uint32_t end = op->pos + op->len;
-
-	if (op->kind == TRUNCATE) {
-		if (op->pos < model_size)
-			memset(model + op->pos, 0, model_size - op->pos);
-		model_size = op->pos;
-		return;
-	}
-	if (!op->len)
-		return;
-	if (op->kind == COPY)
-		memcpy(model + op->pos, model + op->from, op->len);
-	else if (op->kind == PUNCH || op->kind == ZERO)
-		memset(model + op->pos, 0,
-		       op->kind == ZERO || end < model_size ? op->len
-		       : op->pos < model_size               ? model_size - op->pos
-							    : 0);
-	else
-		memset(model + op->pos, op->fill, op->len);
-	if (op->kind != PUNCH && end > model_size)
-		model_size = end;
-}
-
-static void carry_out(int fd, const struct op *op)
-{
-	static uint8_t data[FILE_MAX];
-	off_t from = op->from, to = op->pos;
-
-	if (!op->len && op->kind != TRUNCATE)
-		return;
-	memset(data, op->fill, op->len);
-	switch (op->kind) {
-	case WRITE:
-		TRUE(pwrite(fd, data, op->len, op->pos) == op->len);
-		break;
-	case APPEND:
-		OK(fcntl(fd, F_SETFL, O_APPEND));
-		TRUE(write(fd, data, op->len) == op->len);
-		OK(fcntl(fd, F_SETFL, 0));
-		break;
-	case STORE:
-		memcpy(mapped + op->pos, data, op->len);
-		break;
-	case TRUNCATE:
-		OK(ftruncate(fd, op->pos));
-		break;
-	case PUNCH:
-		OK(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, op->pos, op->len));
-		break;
-	case ZERO:
-		OK(fallocate(fd, FALLOC_FL_ZERO_RANGE, op->pos, op->len));
-		break;
-	default:
-		for (uint32_t n = op->len; n;) {
-			ssize_t got = OK(copy_file_range(fd, &from, fd, &to, n, 0));
-
-			TRUE(got);
-			n -= (uint32_t)got;
-		}
-	}
-	if (op->sync)
-		OK(fsync(fd));
-}
-
-static void look(int fd, uint32_t n, const struct op *op)
-{
-	static uint8_t data[FILE_MAX];
-	uint32_t pos = rnd(FILE_MAX), len = 1 + rnd(20000), want, i;
-	bool by_map = rnd(2);
-	struct stat st;
-
-	if (!rnd(8)) {
-		pos = 0;
-		len = FILE_MAX;
-	}
-	want = pos < model_size ? model_size - pos : 0;
-	want = want < len ? want : len;
-	OK(fstat(fd, &st));
-	if (st.st_size != model_size)
-		fail("operation %u (kind %d, %u+%u): size %lld instead of %u", n, op->kind, op->pos,
-		     op->len, (long long)st.st_size, model_size);
-	if (by_map)
-		memcpy(data, mapped + pos, want);
-	else
-		TRUE(pread(fd, data, len, pos) == (ssize_t)want);
-	for (i = 0; i < want && data[i] == model[pos + i]; i++)
-		;
-	if (i < want)
-		fail("operation %u (kind %d, %u+%u, from %u): %s gives %02x at %u, not %02x", n,
-		     op->kind, op->pos, op->len, op->from, by_map ? "a load" : "read", data[i],
-		     pos + i, model[pos + i]);
-}
-
-static uint32_t operations = 600;
-static uint64_t seed = 1;
-
-static void random_operations_on_one_file(void)
-{
-	uint32_t n;
-	int fd;
-
-	random_state = seed * 0x9E3779B97F4A7C15u | 1;
-	memset(model, 0, sizeof(model));
-	model_size = 0;
-	BY(A) put("random", "", 0);
-	fd = OK(open("random", O_RDWR));
-	mapped = map(fd, FILE_MAX, PROT_READ | PROT_WRITE);
-	for (n = 0; n < operations; n++) {
-		struct op op = next_op();
-		int who = (int)rnd(2);
-
-		BY(who) carry_out(fd, &op);
-		apply(&op);
-		look(fd, n, &op);
-		meet();
-	}
-	OK(munmap(mapped, FILE_MAX));
-	OK(close(fd));
-	meet();
-	BY(A) OK(unlink("random"));
 }
 
 /* ---- */
@@ -717,7 +515,7 @@ static void find_each_other(void)
 {
 	int fd, tries;
 
-	if (role == A) {
+	if (pair_role == A) {
 		fd = OK(open("words.new", O_CREAT | O_RDWR, 0644));
 		OK(ftruncate(fd, PAGE));
 		OK(rename("words.new", "words"));
@@ -726,9 +524,9 @@ static void find_each_other(void)
 			usleep(10000);
 		OK(fd);
 	}
-	words = map(fd, PAGE, PROT_READ | PROT_WRITE);
+	words = pair_map(fd, PAGE, PROT_READ | PROT_WRITE);
 	OK(close(fd));
-	meet();
+	pair_meet();
 }
 
 int main(int argc, char **argv)
@@ -738,27 +536,27 @@ int main(int argc, char **argv)
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	while ((option = getopt(argc, argv, "n:s:")) != -1) {
 		if (option == 'n')
-			operations = (uint32_t)atoi(optarg);
+			pair_operations = (uint32_t)atoi(optarg);
 		else if (option == 's')
-			seed = (uint64_t)atoll(optarg);
+			pair_seed = (uint64_t)atoll(optarg);
 		else
 			return 2;
 	}
 	if (argc - optind != 2)
 		return 2;
-	role = argv[optind][0] == 'b';
+	pair_role = argv[optind][0] == 'b';
 	OK(chdir(argv[optind + 1]));
 	umask(022);
 	find_each_other();
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		case_name = cases[i].name;
 		__atomic_store_n(&words[COUNTER], 0, __ATOMIC_SEQ_CST);
-		meet();
+		pair_meet();
 		cases[i].run();
-		meet();
-		if (role == A)
+		pair_meet();
+		if (pair_role == A)
 			printf("PASS %s\n", case_name);
 	}
-	meet();
+	pair_meet();
 	return 0;
 }
