@@ -38,7 +38,7 @@ all: $(SYSTEM_BUILD)/hostile_port
 
 LINT_C += tests/system/hostile_port.c tests/system/raw_port.c tests/system/raw_port.h
 
-VHOST_GUESTS := $(SYSTEM_BUILD)/vhost_protocol $(SYSTEM_BUILD)/vhost_hostile
+VHOST_GUESTS := $(addprefix $(SYSTEM_BUILD)/vhost_,protocol hostile noise)
 $(VHOST_GUESTS): $(SYSTEM_BUILD)/%: tests/system/%.c tests/system/vhost_front.c \
 		tests/system/vhost_front.h host-driver/vhost/vhost_wire.h
 	@mkdir -p $(@D)
