@@ -87,7 +87,7 @@ u32 pool_call_reply(const struct pool_call *c, struct iovec *iov)
 	return 1 + nreply;
 }
 
-void pool_call_end(struct pool_call *c)
+void pool_call_again(struct pool_call *c)
 {
 	u32 i;
 
@@ -95,6 +95,12 @@ void pool_call_end(struct pool_call *c)
 		frame_unpin(&c->x, frame_of(&c->x, c->call.reply[i].frame));
 	for (i = 0; i < c->call.npay; i++) /* a write may have taken frames and left others */
 		c->frames[i] = c->call.pay[i].frame;
+	c->call.nreply = c->call.npay = 0;
+}
+
+void pool_call_end(struct pool_call *c)
+{
+	pool_call_again(c);
 	__atomic_store_n(&c->requests, c->requests + 1, __ATOMIC_RELAXED);
 }
 

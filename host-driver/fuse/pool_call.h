@@ -43,7 +43,9 @@ void pool_call_serve(struct pool_call *c, bool trace);
 void pool_call_fail(struct pool_call *c, int error);
 /* The reply's pieces, and how many; 0: there is none. */
 u32 pool_call_reply(const struct pool_call *c, struct iovec *iov);
-/* The reply is sent: what it was made of is given back. */
+/* What the reply is made of is given back, and payload frames are the thread's own again. */
+void pool_call_again(struct pool_call *c);
+/* The reply is sent. */
 void pool_call_end(struct pool_call *c);
 
 static inline u64 pool_call_requests(const struct pool_call *c)

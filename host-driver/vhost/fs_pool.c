@@ -6,7 +6,8 @@
  * guest does not kick; so it wakes another one when it is about to wait itself, for the medium or
  * another executor, and when requests keep waiting while it has one in its hands.
  *
- * Data is copied once: between the guest's memory and frames of the pool.
+ * Data is copied once: between the guest's memory and frames of the pool. A READ or WRITE may be
+ * longer than what the filesystem does at once: then it is done in parts.
  */
 #define _GNU_SOURCE
 #include "fs_pool.h"
@@ -23,7 +24,9 @@
 #include "../cli/report.h"
 #include "../fuse/pool_call.h"
 
-#define REQUEST_MAX (FUSE_MAX_WRITE + 8192u)
+#define LONG_PAGES 256u /* of a READ or WRITE, as many as Linux sends in one request */
+#define LONG_MAX (LONG_PAGES * BLOCK_SIZE)
+#define REQUEST_MAX (LONG_MAX + 8192u)
 #define MORE_IN_A_ROW 4u /* requests with another one behind them: a second thread helps */
 
 /* A request that waits for a lock, or may come to. */
@@ -55,10 +58,10 @@ struct fs_pool {
 };
 
 /* ---- one request */
-/* Frames that a message of so many bytes can need. */
+/* Frames that a message of so many bytes can need at once. */
 static u32 frames_for(u32 len)
 {
-	return len / BLOCK_SIZE + 2;
+	return min_of(len, FUSE_MAX_WRITE + 8192u) / BLOCK_SIZE + 2;
 }
 
 /* Puts the rest of the message into frames, from `offset` of the first one on. */
@@ -106,21 +109,121 @@ static const char *lay_out(struct thread *t)
 	c->pay_len = len - c->in_len;
 	if (t->c.nframes < frames_for(len))
 		return NULL;
+	if (is_write && len > WRITE_HEAD + FUSE_MAX_WRITE)
+		c->pay_len = 0; /* it comes in parts */
+	else if (len > FUSE_MAX_WRITE + 8192u)
+		return "a request of an odd length";
 	if (!lay_out_frames(t, is_write ? (u32)write->offset % BLOCK_SIZE : 0))
 		return "a request cannot be read";
 	return NULL;
 }
 
-static void answer(struct thread *t)
+static void answer(struct thread *t, u32 filled)
 {
 	struct iovec iov[POOL_CALL_IOV];
 
-	if (vhost_answer(&t->request, iov, (int)pool_call_reply(&t->c, iov)))
+	if (vhost_answer(&t->request, iov, (int)pool_call_reply(&t->c, iov), filled))
 		return;
 	pool_call_fail(&t->c, -EIO); /* there is less room than it asked for */
-	if (!vhost_answer(&t->request, iov, (int)pool_call_reply(&t->c, iov)) &&
-	    !vhost_answer(&t->request, NULL, 0))
+	if (!vhost_answer(&t->request, iov, (int)pool_call_reply(&t->c, iov), 0) &&
+	    !vhost_answer(&t->request, NULL, 0, 0))
 		vhost_broken(&t->request, "a request cannot be answered");
+}
+
+/* ---- long ones, in parts: as if the guest had asked for one after the other */
+static bool is_long(const struct thread *t)
+{
+	const struct fuse_in_header *head = (const void *)t->in;
+	const struct fuse_read_in *read = (const void *)(head + 1);
+
+	if (head->opcode == FUSE_WRITE)
+		return head->len > WRITE_HEAD + FUSE_MAX_WRITE;
+	return head->opcode == FUSE_READ && t->c.call.in_len >= sizeof(*head) + sizeof(*read) &&
+	       read->size > FUSE_MAX_WRITE;
+}
+
+static s32 error_of(const struct thread *t)
+{
+	return ((const struct fuse_out_header *)(const void *)t->c.out)->error;
+}
+
+/* Bytes of data that are in the guest's memory now. */
+static u32 read_long(struct thread *t)
+{
+	struct fuse_read_in *in = (void *)(t->in + sizeof(struct fuse_in_header));
+	struct fuse_out_header *out = (void *)t->c.out;
+	const u32 size = min_of(in->size, LONG_MAX);
+	struct iovec iov[POOL_CALL_IOV];
+	u32 done = 0, part, niov;
+
+	do {
+		pool_call_again(&t->c);
+		part = in->size = min_of(size - done, FUSE_MAX_WRITE);
+		pool_call_serve(&t->c, t->fs->config.trace);
+		if (error_of(t))
+			break;
+		niov = pool_call_reply(&t->c, iov);
+		if (!vhost_fill(&t->request, (u32)sizeof(*out) + done, iov + 1, (int)niov - 1)) {
+			pool_call_fail(&t->c, -EIO);
+			return 0;
+		}
+		done += t->c.call.reply_len;
+		in->offset += part;
+	} while (t->c.call.reply_len == part && done < size);
+	if (error_of(t) && !done)
+		return 0;
+	pool_call_fail(&t->c, 0);
+	out->len += done;
+	return done;
+}
+
+/* The next part of the message, into frames. */
+static bool get_part(struct thread *t, u32 len, u32 offset)
+{
+	bool got;
+
+	if (!vhost_enter(&t->request))
+		return false;
+	t->c.call.pay_len = len;
+	got = lay_out_frames(t, offset);
+	vhost_leave(&t->request);
+	return got;
+}
+
+static void write_long(struct thread *t)
+{
+	struct fuse_in_header *head = (void *)t->in;
+	struct fuse_write_in *in = (void *)(head + 1);
+	struct fuse_out_header *header = (void *)t->c.out;
+	struct fuse_write_out *out = (void *)(header + 1);
+	const u32 size = in->size;
+	u32 done = 0, part, offset;
+
+	if (size != head->len - WRITE_HEAD) {
+		pool_call_fail(&t->c, -EINVAL);
+		return;
+	}
+	do {
+		pool_call_again(&t->c);
+		offset = (u32)in->offset % BLOCK_SIZE;
+		part = in->size = min_of(size - done, FUSE_MAX_WRITE - offset);
+		head->len = WRITE_HEAD + part;
+		if (!get_part(t, part, offset)) {
+			pool_call_fail(&t->c, -EIO);
+			break;
+		}
+		pool_call_serve(&t->c, t->fs->config.trace);
+		if (error_of(t))
+			break;
+		done += out->size;
+		in->offset += part;
+	} while (out->size == part && done < size);
+	if (error_of(t) && !done)
+		return;
+	*header = (struct fuse_out_header){sizeof(*header) + sizeof(*out), 0, head->unique};
+	*out = (struct fuse_write_out){.size = done};
+	t->c.call.out_len = header->len;
+	t->c.call.reply_len = 0;
 }
 
 /* ---- requests that wait for a lock */
@@ -196,7 +299,8 @@ static void answer_lock(struct parked *parked, int error)
 	struct fuse_out_header out = {sizeof(out), error, parked->key};
 	const struct iovec iov = {&out, sizeof(out)};
 
-	if (!vhost_answer(parked->request, &iov, 1) && !vhost_answer(parked->request, NULL, 0))
+	if (!vhost_answer(parked->request, &iov, 1, 0) &&
+	    !vhost_answer(parked->request, NULL, 0, 0))
 		vhost_broken(parked->request, "a request cannot be answered");
 	parked_free(parked);
 }
@@ -283,10 +387,21 @@ static const char *take(struct thread *t)
 	return why;
 }
 
+static void grant_long(struct thread *t)
+{
+	struct fuse_init_out *out = (void *)(t->c.out + sizeof(struct fuse_out_header));
+
+	if (!error_of(t) && out->flags & FUSE_INIT_MAX_PAGES) {
+		out->max_pages = LONG_PAGES;
+		out->max_write = LONG_MAX;
+	}
+}
+
 static void serve(struct thread *t)
 {
 	struct fuse_call *c = &t->c.call;
 	const char *why;
+	u32 filled = 0;
 
 	c->npay = c->nreply = 0;
 	why = take(t);
@@ -301,11 +416,17 @@ static void serve(struct thread *t)
 	}
 	if (t->c.nframes < frames_for(c->in->len))
 		pool_call_fail(&t->c, -ENOMEM);
+	else if (is_long(t) && c->in->opcode == FUSE_READ)
+		filled = read_long(t);
+	else if (is_long(t))
+		write_long(t);
 	else if (c->in->opcode != FUSE_SETLKW)
 		pool_call_serve(&t->c, t->fs->config.trace);
 	else if (serve_lock(t))
 		return;
-	answer(t);
+	if (c->in->opcode == FUSE_INIT)
+		grant_long(t);
+	answer(t, filled);
 	pool_call_end(&t->c);
 }
 

@@ -45,9 +45,9 @@ static void on_reply(void *user, void *origin, uint32_t opcode, const struct iov
 	struct fuse_out_header header = {.len = sizeof(header), .error = -EIO};
 	const struct iovec failure = {&header, sizeof(header)};
 
-	if (!vhost_answer(request, iov, niov)) { /* there is less room than it asked for */
+	if (!vhost_answer(request, iov, niov, 0)) { /* there is less room than it asked for */
 		header.unique = ((const struct fuse_out_header *)iov[0].iov_base)->unique;
-		if (!vhost_answer(request, &failure, 1) && !vhost_answer(request, NULL, 0))
+		if (!vhost_answer(request, &failure, 1, 0) && !vhost_answer(request, NULL, 0, 0))
 			vhost_broken(request, "a request cannot be answered");
 	}
 	if (opcode == FUSE_SETLKW) /* which may take for ever */

@@ -246,20 +246,52 @@ static void call_guest(struct vhost *vhost, unsigned int i)
 	(void)n;
 }
 
+static uint64_t length_of(const struct iovec *iov, int niov)
+{
+	uint64_t len = 0;
+	int i;
+
+	for (i = 0; i < niov; i++)
+		len += iov[i].iov_len;
+	return len;
+}
+
+/* [config] There is room. What was not read of the request is of no interest any more. */
+static bool fill(struct vhost_request *request, uint32_t offset, const struct iovec *iov, int niov)
+{
+	const unsigned int end = request->chain.nread + request->chain.nwrite;
+	int i;
+
+	request->at = request->chain.nread;
+	while (request->at < end && offset >= request->chain.segment[request->at].len)
+		offset -= request->chain.segment[request->at++].len;
+	request->at_offset = offset;
+	for (i = 0; i < niov; i++)
+		if (!copy(request, end, iov[i].iov_base, (uint32_t)iov[i].iov_len, true))
+			return false;
+	return true;
+}
+
+bool vhost_fill(struct vhost_request *request, uint32_t offset, const struct iovec *iov, int niov)
+{
+	bool done;
+
+	if (offset + length_of(iov, niov) > request->chain.write_len || !vhost_enter(request))
+		return false;
+	done = fill(request, offset, iov, niov);
+	vhost_leave(request);
+	return done;
+}
+
 /* [config] */
 static void push(struct vhost_request *request, const struct iovec *iov, int niov, uint32_t len)
 {
 	struct vhost *vhost = request->vhost;
 	struct queue *queue = &vhost->queues[request->queue];
 	bool call;
-	int i;
 
-	request->at = request->chain.nread; /* what was not read is of no interest */
-	request->at_offset = 0;
-	for (i = 0; i < niov; i++)
-		if (!copy(request, request->chain.nread + request->chain.nwrite, iov[i].iov_base,
-			  (uint32_t)iov[i].iov_len, true))
-			return;
+	if (!fill(request, 0, iov, niov))
+		return;
 	pthread_mutex_lock(&queue->lock);
 	ring_push(&queue->ring, request->chain.head, len);
 	call = ring_wants_call(&queue->ring);
@@ -270,7 +302,7 @@ static void push(struct vhost_request *request, const struct iovec *iov, int nio
 
 /* [config] */
 static void hold(const struct vhost_request *request, const struct iovec *iov, int niov,
-		 uint32_t len)
+		 uint32_t len, uint32_t filled)
 {
 	struct queue *queue = &request->vhost->queues[request->queue];
 	struct held *held = malloc(sizeof(*held) + len);
@@ -285,6 +317,7 @@ static void hold(const struct vhost_request *request, const struct iovec *iov, i
 		return;
 	}
 	held->len = len;
+	held->filled = filled;
 	for (i = 0; i < niov; at += (uint32_t)iov[i].iov_len, i++)
 		if (iov[i].iov_len)
 			memcpy(held->bytes + at, iov[i].iov_base, iov[i].iov_len);
@@ -320,7 +353,7 @@ void queue_give_held(struct queue *queue)
 		const struct iovec iov = {held->bytes, held->len};
 
 		if (held->request->life == queue->life)
-			push(held->request, &iov, held->len ? 1 : 0, held->len);
+			push(held->request, &iov, held->len ? 1 : 0, held->len + held->filled);
 		free_held(held);
 	}
 }
@@ -333,23 +366,20 @@ void queue_drop_held(struct queue *queue)
 		free_held(held);
 }
 
-bool vhost_answer(struct vhost_request *request, const struct iovec *iov, int niov)
+bool vhost_answer(struct vhost_request *request, const struct iovec *iov, int niov, uint32_t filled)
 {
 	struct vhost *vhost = request->vhost;
 	const struct queue *queue = &vhost->queues[request->queue];
-	uint64_t len = 0;
-	int i;
+	const uint64_t len = length_of(iov, niov);
 
-	for (i = 0; i < niov; i++)
-		len += iov[i].iov_len;
-	if (len > request->chain.write_len)
+	if (len + filled > request->chain.write_len)
 		return false;
 	pthread_rwlock_rdlock(&vhost->config);
 	if (queue->life == request->life && !atomic_load(&vhost->why)) {
 		if (queue->running)
-			push(request, iov, niov, (uint32_t)len);
+			push(request, iov, niov, (uint32_t)len + filled);
 		else
-			hold(request, iov, niov, (uint32_t)len);
+			hold(request, iov, niov, (uint32_t)len, filled);
 	}
 	vhost_leave(request);
 	return true;

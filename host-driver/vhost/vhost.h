@@ -12,7 +12,7 @@
  *				vhost_leave(request);
  *			}
  *			... serve ...
- *			vhost_answer(request, iov, niov);
+ *			vhost_answer(request, iov, niov, 0);
  *			vhost_done(request);
  *		}
  *
@@ -93,10 +93,15 @@ void vhost_leave(struct vhost_request *request);
 bool vhost_get(struct vhost_request *request, void *to, uint32_t len)
 	__attribute__((warn_unused_result));
 
-/* Hands the chain back to the guest with these bytes in it, and tells the guest if it wants to be
- * told; where the queue is stopped, when it goes on. False: there is no room for them, and nothing
- * is done. */
-bool vhost_answer(struct vhost_request *request, const struct iovec *iov, int niov)
+/* Puts bytes of the answer into the guest's memory, `offset` from the answer's start. False: there
+ * is no room for them, or the queue is stopped. */
+bool vhost_fill(struct vhost_request *request, uint32_t offset, const struct iovec *iov, int niov)
+	__attribute__((warn_unused_result));
+
+/* Hands the chain back to the guest with these bytes at its start, and `filled` ones behind them,
+ * and tells the guest if it wants to be told; where the queue is stopped, when it goes on. False:
+ * there is no room for them, and nothing is done. */
+bool vhost_answer(struct vhost_request *request, const struct iovec *iov, int niov, uint32_t filled)
 	__attribute__((warn_unused_result));
 
 /* Waits until this is the only request that is under way; no other one is taken until vhost_done().

@@ -21,6 +21,7 @@ struct held {
 	struct held *next;
 	struct vhost_request *request;
 	uint32_t len;
+	uint32_t filled; /* bytes behind them, which are there */
 	uint8_t bytes[];
 };
 

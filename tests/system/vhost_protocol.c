@@ -25,7 +25,7 @@ static const char *init_is_answered(struct front *f)
 	struct fuse_entry_out entry;
 
 	CHECK(fuse_start(f, &out) == 0);
-	CHECK(out.major == 7 && out.minor >= 31 && out.max_write == FRONT_DATA);
+	CHECK(out.major == 7 && out.minor >= 31 && out.max_write >= FRONT_DATA);
 	CHECK(out.flags & FUSE_POSIX_LOCKS);
 	CHECK(fuse_find(f, 1, "lost+found", &entry) == 0);
 	CHECK(entry.entry_valid == 0 && entry.attr_valid == 0 && entry.entry_valid_nsec == 0 &&
@@ -72,6 +72,38 @@ static const char *data_comes_back(struct front *f)
 	CHECK(memcmp(back, (uint8_t[100]){0}, 100) == 0);
 	free(data);
 	free(back);
+	return NULL;
+}
+
+/* As long as the device allows, at an odd place; and a read beyond the end. */
+static const char *longest_requests_come_back(struct front *f)
+{
+	static uint8_t data[1 << 20], back[1 << 20];
+	struct fuse_read_in over = {0};
+	struct fuse_init_out out;
+	uint64_t node, fh;
+	char name[32]; /* of a file that is empty */
+	uint32_t i;
+
+	CHECK(fuse_start(f, &out) == 0);
+	CHECK(out.max_write <= sizeof(data));
+	for (i = 0; i < sizeof(data); i++)
+		data[i] = (uint8_t)(i * 11 + i / 4096);
+	snprintf(name, sizeof(name), "long-%u-%d", (unsigned int)f->features >> 28, getpid());
+	CHECK(fuse_make(f, name, &node, &fh) == 0);
+	CHECK(fuse_put(f, node, fh, 100, data, out.max_write) == 0);
+	CHECK(fuse_take(f, node, fh, 100, back, out.max_write) == 0);
+	CHECK(memcmp(data, back, out.max_write) == 0);
+	over.fh = fh;
+	over.size = out.max_write;
+	over.offset = 100 + 5000;
+	CHECK(fuse_do(f, FUSE_READ, node, &over, sizeof(over), back, over.size) ==
+	      (int)out.max_write - 5000);
+	CHECK(memcmp(data + 5000, back, out.max_write - 5000) == 0);
+	over.offset = 1 << 22;
+	CHECK(fuse_do(f, FUSE_READ, node, &over, sizeof(over), back, over.size) == 0);
+	over.fh = 4711;
+	CHECK(fuse_do(f, FUSE_READ, node, &over, sizeof(over), back, over.size) == -EBADF);
 	return NULL;
 }
 
@@ -455,6 +487,8 @@ int main(int argc, char **argv)
 	with(FRONT_PLAIN, "data_comes_back_plain", data_comes_back, false);
 	with(FRONT_INDIRECT, "data_comes_back_indirect", data_comes_back, false);
 	with(both, "data_comes_back", data_comes_back, false);
+	RUN(both, longest_requests_come_back);
+	with(FRONT_PLAIN, "longest_requests_come_back_plain", longest_requests_come_back, false);
 	RUN(both, others_see_what_was_written);
 	with(FRONT_PLAIN, "many_requests_one_kick_plain", many_requests_are_answered_after_one_kick,
 	     false);
