@@ -13,3 +13,9 @@ SUITES += tests/system/uml-shared tests/system/uml-files
 TIMEOUTS += uml-shared=600 uml-files=500
 
 LINT_C += tests/system/uml_load.c $(wildcard tests/system/uml_pair*.[ch])
+
+soak-uml: deps ## kernels in shared mode die at work, KILLS (default 300) times
+	@$(MAKE) --no-print-directory -j$(JOBS) all $(MODULE) $(UML_PROGRAMS)
+	@$(SUDO) env BUILD=$(BUILD) KILLS=$(or $(KILLS),300) GUEST_SECONDS=100000 tests/system/uml-shared
+
+.PHONY: soak-uml

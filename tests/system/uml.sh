@@ -19,7 +19,7 @@ start_guest() {
 	shift 2
 	rm -rf "$RUN/uml/$name"
 	: >"$RUN/$name" # nothing of an earlier one of this name
-	timeout -s KILL 100 "$UML" mem=64M root=/dev/root rootfstype=hostfs rootflags=/ ro quiet \
+	timeout -s KILL "${GUEST_SECONDS:-900}" "$UML" mem=64M root=/dev/root rootfstype=hostfs rootflags=/ ro quiet \
 		con0=fd:0,fd:1 con=null ssl=null init="$PWD/tests/system/uml_init" \
 		uml_dir="$(realpath "$RUN")/uml" umid="$name" g_run="$(realpath "$RUN")" g_name="$name" \
 		g_busybox="$(realpath "$BUILD/packages/busybox/bin/busybox")" \
