@@ -69,8 +69,10 @@ static void unmap_inode(struct mpd_sb *s, struct mpd_inode *i, bool asked)
 	drop_frames(s, i);
 	if (!asked && i->nfaults)
 		return; /* one of them may have been given a page just now: it stays in the list */
-	fs_unmap_done(s->keeper, word_of(s, i));
+	/* nothing sleeps from here until the pool is told: a fault that begins later is in the list
+	 * again, and has the bit again */
 	list_del_init(&i->mapped);
+	fs_unmap_done(s->keeper, word_of(s, i));
 }
 
 /* The first inode in the list of which `wanted` is true, held; NULL: none. */

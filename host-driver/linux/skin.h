@@ -29,9 +29,10 @@ struct mpd_sb {
 	char *pool_name, *medium; /* as given with the mount */
 	bool code_from_pool;
 	/* mmap.c */
-	struct mutex map_lock;   /* keeper, and everybody's frames */
-	struct exec *keeper;     /* [map_lock] pins what is mapped */
-	struct list_head mapped; /* struct mpd_inode.mapped, the oldest first */
+	struct mutex map_lock; /* keeper, and everybody's frames */
+	struct exec *keeper;   /* [map_lock] pins what is mapped */
+	struct list_head
+		mapped; /* struct mpd_inode.mapped, the oldest first; nobody sleeps over it */
 	u32 nmapped, max_mapped; /* frames */
 	u32 nstores;             /* inodes with frames that users may store into */
 	u32 nfaults;             /* faults that are being served */
