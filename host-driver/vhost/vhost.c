@@ -151,24 +151,6 @@ void vhost_free(struct vhost *vhost)
 }
 
 /* ---- guests */
-static void begin_guest(struct vhost *vhost)
-{
-	int fd = accept4(vhost->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-
-	if (fd < 0)
-		return;
-	if (vhost->connection >= 0) {
-		report(LOG_WARNING, "%s: a second guest is refused: each needs a socket of its own",
-		       vhost->config_in.socket);
-		close(fd);
-		return;
-	}
-	vhost->connection = fd;
-	atomic_store(&vhost->connected, true);
-	atomic_fetch_add(&vhost->guests, 1);
-	report(LOG_INFO, "%s: a guest has come", vhost->config_in.socket);
-}
-
 static void tell_broken(struct vhost *vhost, const char *why)
 {
 	unsigned int i;
@@ -202,6 +184,34 @@ static void end_guest(struct vhost *vhost)
 	atomic_store(&vhost->why, NULL);
 	atomic_store(&vhost->connected, false);
 	report(LOG_INFO, "%s: the guest is gone", vhost->config_in.socket);
+}
+
+/* Its last messages may not even have been read. */
+static bool has_gone(int connection)
+{
+	struct pollfd pollfd = {.fd = connection, .events = POLLRDHUP};
+
+	return poll(&pollfd, 1, 0) > 0;
+}
+
+static void begin_guest(struct vhost *vhost)
+{
+	int fd = accept4(vhost->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+	if (fd < 0)
+		return;
+	if (vhost->connection >= 0 && has_gone(vhost->connection))
+		end_guest(vhost);
+	if (vhost->connection >= 0) {
+		report(LOG_WARNING, "%s: a second guest is refused: each needs a socket of its own",
+		       vhost->config_in.socket);
+		close(fd);
+		return;
+	}
+	vhost->connection = fd;
+	atomic_store(&vhost->connected, true);
+	atomic_fetch_add(&vhost->guests, 1);
+	report(LOG_INFO, "%s: a guest has come", vhost->config_in.socket);
 }
 
 static void take_messages(struct vhost *vhost)
