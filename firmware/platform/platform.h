@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Everything that the core needs from outside. Implementations: soc/ (the soft core), posix/
- * (threads of a process). Chosen by folder at link time.
+ * (threads of a process), uml/ (tasks of a User-Mode Linux kernel). Chosen by folder at link time.
  */
 #ifndef MPDISK_PLATFORM_H
 #define MPDISK_PLATFORM_H
