@@ -3,11 +3,11 @@
  * Reading directories. The core gives entries while it has the directory locked, when memory of a
  * user must not be touched: they go through a buffer. What does not fit the user's is read again.
  */
-#include <linux/slab.h>
+#include <linux/mm.h>
 
 #include "skin.h"
 
-#define DIR_BUFFER 16384u
+#define DIR_BUFFER 32768u
 
 struct dir_item {
 	u64 next;
@@ -66,7 +66,7 @@ static int mpd_iterate(struct file *file, struct dir_context *ctx)
 	struct exec *x;
 	int err;
 
-	b = kmalloc(sizeof(*b), GFP_KERNEL);
+	b = kvmalloc(sizeof(*b), GFP_KERNEL);
 	if (!b)
 		return -ENOMEM;
 	do {
@@ -75,7 +75,7 @@ static int mpd_iterate(struct file *file, struct dir_context *ctx)
 		err = fs_readdir(x, mpd_node(dir), ctx->pos, false, take, b);
 		mpd_end(dir->i_sb, x);
 	} while (!err && b->used && give(b, ctx));
-	kfree(b);
+	kvfree(b);
 	return err;
 }
 
