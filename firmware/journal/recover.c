@@ -10,6 +10,8 @@
  *      has been written and flushed; and is flushed itself before anything else is written. So an
  *      old transaction never comes back.
  *  R4. Nothing is written outside of the filesystem, or into the log itself.
+ *  R5. The superblock is written when all else is durable: the log may hold one that says that
+ *      nothing is to be recovered (an unmount was cut off), and until the log's end it is.
  *
  * The end of the log is where the expected transaction does not begin or go on, or where its commit
  * record is damaged and nothing of a next one follows: a power failure leaves that. A damaged
@@ -49,6 +51,7 @@ struct recovery {
 	u32 nrevoked; /* in the table */
 	u32 transactions, blocks, revokes, outside;
 	bool has_super; /* the log holds the filesystem's superblock */
+	bool super;     /* R5: this pass writes that and nothing else */
 	struct plat_io io[IN_FLIGHT];
 	u32 nio;
 };
@@ -361,7 +364,7 @@ static bool wanted(struct exec *x, struct recovery *r, const struct log_tag *tag
 {
 	const struct revoked *e;
 
-	if (!in_part(r, tag->block))
+	if (!in_part(r, tag->block) || !tag->block != r->super)
 		return false;
 	if (tag->block >= r->limit) {
 		r->outside++;
@@ -495,6 +498,11 @@ static int recover(struct exec *x, struct recovery *r, struct scratch *s, enum r
 		if (!err)
 			err = replay(x, r);
 		if (!err)
+			err = flush(x);
+		r->super = true;
+		if (!err && r->has_super)
+			err = replay(x, r);
+		if (!err && r->has_super)
 			err = flush(x);
 		if (err)
 			return err;
