@@ -199,6 +199,7 @@ static int touch_child(struct exec *x, struct inode *inode)
 	struct ext4_inode *raw;
 	int err = inode_edit_times(x, inode, &raw);
 
+	inode_changed(x, inode); /* fdatasync keeps the new name */
 	if (!err)
 		inode_touch(x, raw, INODE_CTIME);
 	return err;
