@@ -8,6 +8,7 @@
 #include "skin.h"
 
 #define DIR_BUFFER 32768u
+#define DIRENT_HEAD 19u /* of struct linux_dirent64, before the name */
 
 struct dir_item {
 	u64 next;
@@ -22,9 +23,10 @@ struct dir_buffer {
 	u8 bytes[DIR_BUFFER - 16];
 };
 
+/* What it takes in the user's buffer, so that what is read for one that is as large fits. */
 static u32 item_size(u32 len)
 {
-	return ALIGN((u32)offsetof(struct dir_item, name) + len, 8);
+	return ALIGN(DIRENT_HEAD + len + 1, 8);
 }
 
 static bool take(void *arg, const struct fs_dirent *entry)
@@ -43,8 +45,7 @@ static bool take(void *arg, const struct fs_dirent *entry)
 	return true;
 }
 
-/* False: the user has no room for more. */
-static bool give(struct dir_buffer *b, struct dir_context *ctx)
+static void give(struct dir_buffer *b, struct dir_context *ctx)
 {
 	u32 at = 0;
 
@@ -52,13 +53,13 @@ static bool give(struct dir_buffer *b, struct dir_context *ctx)
 		const struct dir_item *item = (void *)(b->bytes + at);
 
 		if (!dir_emit(ctx, item->name, item->len, item->ino, item->type))
-			return false;
+			return;
 		ctx->pos = item->next;
 		at += item_size(item->len);
 	}
-	return true;
 }
 
+/* Once: a second call would read as much again for a user's buffer that is full. */
 static int mpd_iterate(struct file *file, struct dir_context *ctx)
 {
 	struct inode *dir = file_inode(file);
@@ -69,12 +70,12 @@ static int mpd_iterate(struct file *file, struct dir_context *ctx)
 	b = kvmalloc(sizeof(*b), GFP_KERNEL);
 	if (!b)
 		return -ENOMEM;
-	do {
-		b->used = 0;
-		x = mpd_begin(dir->i_sb);
-		err = fs_readdir(x, mpd_node(dir), ctx->pos, false, take, b);
-		mpd_end(dir->i_sb, x);
-	} while (!err && b->used && give(b, ctx));
+	b->used = 0;
+	x = mpd_begin(dir->i_sb);
+	err = fs_readdir(x, mpd_node(dir), ctx->pos, false, take, b);
+	mpd_end(dir->i_sb, x);
+	if (!err)
+		give(b, ctx);
 	kvfree(b);
 	return err;
 }
