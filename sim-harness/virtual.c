@@ -41,19 +41,24 @@ static void take(struct sim *sim, bool hosts)
 	links_poll(sim->links, hosts);
 	calendar_poll(sim->calendar,
 		      calendar_lives(sim->calendar) ? to_ns(sim, *sim->pins.time) : 0);
-	sim_take_signals(sim);
+	/* an orderly end comes when nothing else happens, unless guests are to be cut off */
+	if (calendar_lives(sim->calendar) || sim_stop_signals > 1)
+		sim_take_signals(sim);
 }
 
-/* Until no host is at work and no guest has the turn. */
+static bool is_quiet(struct sim *sim)
+{
+	take(sim, false);
+	return sim->end != SIM_RUNS ||
+	       (!links_at_work(sim->links) && !calendar_runs(sim->calendar));
+}
+
+/* Until no host is at work and no guest has the turn. What they did before they said so may still
+ * be in the other's socket, so that is looked at twice. */
 static void settle(struct sim *sim)
 {
-	for (;;) {
-		take(sim, false);
-		if (sim->end != SIM_RUNS ||
-		    (!links_at_work(sim->links) && !calendar_runs(sim->calendar)))
-			return;
+	while (!is_quiet(sim) || !is_quiet(sim))
 		links_wait(sim->links, calendar_fd(sim->calendar), SLICE_NS);
-	}
 }
 
 /* The device sleeps up to that time; the pulse that tells it is a cycle itself. */
@@ -72,6 +77,7 @@ static void wait_for_somebody(struct sim *sim)
 {
 	links_wait(sim->links, calendar_fd(sim->calendar), SLICE_NS);
 	take(sim, true);
+	sim_take_signals(sim);
 	if (calendar_complete(sim->calendar)) {
 		sim->begun = *sim->pins.time;
 		calendar_begin(sim->calendar);

@@ -30,7 +30,8 @@ struct fs_port {
 	/* [lock] Changed by the taker, or by the control thread while the taker is idle; NULL: the
 	 * port is lost. */
 	struct port_server *server;
-	bool fresh; /* nothing is held on the port; as server */
+	bool fresh;     /* nothing is held on the port; as server */
+	bool destroyed; /* the guest has unmounted, and closed all before; as server */
 	atomic_bool lost, stuck;
 	atomic_uint waiting;          /* SETLKW that are on the port */
 	struct vhost_request request; /* [taker] */
@@ -158,6 +159,7 @@ static void serve(struct fs_port *fs)
 	if (!why && in->opcode == FUSE_INIT) {
 		port_renew(fs);
 		fs->fresh = false;
+		fs->destroyed = false;
 	}
 	if (!why && fs->server) {
 		origin = vhost_copy(&fs->request);
@@ -170,6 +172,8 @@ static void serve(struct fs_port *fs)
 		vhost_done(&fs->request);
 		return;
 	}
+	if (in->opcode == FUSE_DESTROY)
+		fs->destroyed = true;
 	if (in->opcode == FUSE_SETLKW) {
 		if (atomic_fetch_add(&fs->waiting, 1) >= fs->request.waiting_max) {
 			refuse_lock(fs, origin);
@@ -185,16 +189,21 @@ static void *taker_main(void *arg)
 {
 	struct fs_port *fs = arg;
 
-	while (vhost_wait(fs->vhost))
+	while (vhost_wait(fs->vhost)) {
 		while (vhost_pop(fs->vhost, &fs->request))
 			serve(fs);
+		vhost_taken(fs->vhost);
+	}
 	return NULL;
 }
 
 /* ---- the device */
 static void on_gone(void *user)
 {
-	port_renew(user);
+	struct fs_port *fs = user;
+
+	if (!fs->destroyed)
+		port_renew(fs);
 }
 
 int fs_port_new(const struct fs_port_config *config, struct fs_port **out)
@@ -208,6 +217,7 @@ int fs_port_new(const struct fs_port_config *config, struct fs_port **out)
 	fs->config = *config;
 	pthread_mutex_init(&fs->lock, NULL);
 	fs->message = aligned_alloc(4096, REQUEST_MAX);
+	vhost.takes = true;
 	vhost.gone = on_gone;
 	vhost.user = fs;
 	err = fs->message ? vhost_new(&vhost, &fs->vhost) : -ENOMEM;

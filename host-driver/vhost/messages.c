@@ -280,7 +280,7 @@ static void queue_stop(struct vhost *vhost, struct queue *queue)
 {
 	queue->stopping = true;
 	pthread_rwlock_unlock(&vhost->config); /* who is at a request needs it to end */
-	queue_await(vhost, queue, false, STOP_MS);
+	queue_await(vhost, queue, STOP_MS);
 	pthread_rwlock_wrlock(&vhost->config);
 	queue->stopping = false;
 	queue->running = false;
@@ -321,8 +321,8 @@ static uint64_t protocol_features(const struct vhost *vhost)
 	return VHOST_PROTOCOL_FEATURES | (vhost->config_in.in_band ? in_band : 0);
 }
 
-/* A kick: it is acknowledged when what it was for is served, so that to a guest in virtual time
- * nothing happens at some other moment. */
+/* A kick: it is acknowledged when what it was for is served (or taken: vhost.h), so that to a guest
+ * in virtual time nothing happens at some other moment. */
 static int kick(struct vhost *vhost, const struct vhost_vring_state *state)
 {
 	struct queue *queue = queue_of(vhost, state->index);
@@ -331,7 +331,7 @@ static int kick(struct vhost *vhost, const struct vhost_vring_state *state)
 		return -EINVAL;
 	pthread_rwlock_unlock(&vhost->config);
 	vhost_wake(vhost);
-	queue_await(vhost, queue, true, -1);
+	queue_await_kick(vhost, queue);
 	pthread_rwlock_wrlock(&vhost->config);
 	return 0;
 }

@@ -4,6 +4,7 @@
 #include "vhost_priv.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +15,7 @@
 #include <unistd.h>
 
 #define LOOK_NS 1000000 /* while somebody waits for a queue to be empty */
+#define CALL_MS 10000
 
 bool vhost_wait(struct vhost *vhost)
 {
@@ -23,6 +25,7 @@ bool vhost_wait(struct vhost *vhost)
 		return false;
 	if (epoll_wait(vhost->epoll, &event, 1, -1) < 0 && errno != EINTR)
 		return false;
+	atomic_fetch_add(&vhost->taking, vhost->config_in.takes);
 	return !atomic_load(&vhost->stopping);
 }
 
@@ -49,15 +52,26 @@ static void count(struct vhost *vhost, struct queue *queue)
 	atomic_fetch_add(&queue->active, 1);
 }
 
-static void uncount(struct vhost *vhost, struct queue *queue)
+static void tell_awaiting(struct vhost *vhost)
 {
-	atomic_fetch_sub(&queue->active, 1);
-	atomic_fetch_sub(&vhost->active, 1);
 	if (!atomic_load(&vhost->awaiting))
 		return;
 	pthread_mutex_lock(&vhost->count_lock);
 	pthread_cond_broadcast(&vhost->idle);
 	pthread_mutex_unlock(&vhost->count_lock);
+}
+
+static void uncount(struct vhost *vhost, struct queue *queue)
+{
+	atomic_fetch_sub(&queue->active, 1);
+	atomic_fetch_sub(&vhost->active, 1);
+	tell_awaiting(vhost);
+}
+
+void vhost_taken(struct vhost *vhost)
+{
+	atomic_fetch_sub(&vhost->taking, 1);
+	tell_awaiting(vhost);
 }
 
 /* ---- taking */
@@ -227,23 +241,54 @@ bool vhost_get(struct vhost_request *request, void *to, uint32_t len)
 }
 
 /* ---- answers */
-static void call_guest(struct vhost *vhost, unsigned int i)
+/* Until the guest has answered, its time may not go on: the moment of the call would be another one
+ * each time. */
+static void await_call(struct vhost *vhost)
 {
-	const struct queue *queue = &vhost->queues[i];
-	const struct {
+	struct {
+		struct vhost_header header;
+		uint64_t number;
+	} __attribute__((packed)) answer;
+	struct pollfd pollfd = {.fd = vhost->channel, .events = POLLIN};
+
+	if (poll(&pollfd, 1, CALL_MS) <= 0 ||
+	    recv(vhost->channel, &answer, sizeof(answer), MSG_DONTWAIT | MSG_WAITALL) !=
+		    (ssize_t)sizeof(answer) ||
+	    !(answer.header.flags & VHOST_FLAG_REPLY) || answer.number)
+		vhost_fail(vhost, "it does not take a call as it should");
+}
+
+static void call_by_message(struct vhost *vhost, unsigned int i)
+{
+	const bool answers = vhost->protocol_features >> VHOST_PROTOCOL_F_REPLY_ACK & 1;
+	struct {
 		struct vhost_header header;
 		struct vhost_vring_state state;
 	} message = {{VHOST_BACKEND_VRING_CALL, VHOST_FLAG_VERSION, sizeof(message.state)}, {i, 0}};
+
+	if (answers)
+		message.header.flags |= VHOST_FLAG_NEED_REPLY;
+	pthread_mutex_lock(&vhost->channel_lock);
+	if (atomic_load(&vhost->why))
+		;
+	else if (send(vhost->channel, &message, sizeof(message), MSG_DONTWAIT | MSG_NOSIGNAL) !=
+		 (ssize_t)sizeof(message))
+		vhost_fail(vhost, "it does not take calls");
+	else if (answers)
+		await_call(vhost);
+	pthread_mutex_unlock(&vhost->channel_lock);
+}
+
+static void call_guest(struct vhost *vhost, unsigned int i)
+{
+	const struct queue *queue = &vhost->queues[i];
 	const uint64_t one = 1;
-	ssize_t n = 0;
 
 	if (vhost->protocol_features >> VHOST_PROTOCOL_F_INBAND_NOTIFICATIONS & 1 &&
 	    vhost->channel >= 0)
-		n = send(vhost->channel, &message, sizeof(message), MSG_DONTWAIT | MSG_NOSIGNAL);
-	else if (queue->call >= 0)
-		n = write(queue->call, &one, sizeof(one));
-	/* Full: the guest has not looked since, and is still to be woken by what is in there. */
-	(void)n;
+		call_by_message(vhost, i);
+	else if (queue->call >= 0 && write(queue->call, &one, sizeof(one)) < 0)
+		return; /* full: the guest has not looked since, and is still to be woken by that */
 }
 
 static uint64_t length_of(const struct iovec *iov, int niov)
@@ -390,21 +435,30 @@ void vhost_broken(struct vhost_request *request, const char *why)
 	vhost_fail(request->vhost, why);
 }
 
-/* ---- waiting for what is under way */
-/* Control thread: nobody else changes the configuration. */
-static bool is_busy(struct queue *queue, bool empty)
+/* ---- waiting for what is under way. Control thread: nobody else changes the configuration. */
+static bool is_active(struct vhost *vhost, struct queue *queue)
+{
+	(void)vhost;
+	return atomic_load(&queue->active);
+}
+
+static bool is_kicked(struct vhost *vhost, struct queue *queue)
 {
 	bool more = false;
 
-	if (empty && queue->running) {
+	if (atomic_load(&vhost->why))
+		return false;
+	if (queue->running) {
 		pthread_mutex_lock(&queue->lock);
 		more = ring_has_more(&queue->ring);
 		pthread_mutex_unlock(&queue->lock);
 	}
-	return more || atomic_load(&queue->active);
+	return more ||
+	       (vhost->config_in.takes ? atomic_load(&vhost->taking) : atomic_load(&queue->active));
 }
 
-void queue_await(struct vhost *vhost, struct queue *queue, bool empty, int timeout_ms)
+static void await(struct vhost *vhost, struct queue *queue,
+		  bool (*busy)(struct vhost *vhost, struct queue *queue), int timeout_ms)
 {
 	struct timespec until, look;
 	bool late = false;
@@ -413,7 +467,7 @@ void queue_await(struct vhost *vhost, struct queue *queue, bool empty, int timeo
 	until.tv_sec += timeout_ms / 1000;
 	pthread_mutex_lock(&vhost->count_lock);
 	atomic_fetch_add(&vhost->awaiting, 1);
-	while (!late && is_busy(queue, empty) && !(empty && atomic_load(&vhost->why))) {
+	while (!late && busy(vhost, queue)) {
 		clock_gettime(CLOCK_MONOTONIC, &look);
 		late = timeout_ms >= 0 && look.tv_sec >= until.tv_sec;
 		look.tv_nsec += LOOK_NS;
@@ -423,4 +477,14 @@ void queue_await(struct vhost *vhost, struct queue *queue, bool empty, int timeo
 	}
 	atomic_fetch_sub(&vhost->awaiting, 1);
 	pthread_mutex_unlock(&vhost->count_lock);
+}
+
+void queue_await(struct vhost *vhost, struct queue *queue, int timeout_ms)
+{
+	await(vhost, queue, is_active, timeout_ms);
+}
+
+void queue_await_kick(struct vhost *vhost, struct queue *queue)
+{
+	await(vhost, queue, is_kicked, -1);
 }

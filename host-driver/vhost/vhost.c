@@ -101,6 +101,7 @@ static void init_locks(struct vhost *vhost)
 	pthread_cond_init(&vhost->idle, &cond);
 	pthread_condattr_destroy(&cond);
 	pthread_mutex_init(&vhost->count_lock, NULL);
+	pthread_mutex_init(&vhost->channel_lock, NULL);
 	for (i = 0; i < VHOST_QUEUES_MAX; i++) {
 		struct queue *queue = &vhost->queues[i];
 
@@ -179,7 +180,7 @@ static void end_guest(struct vhost *vhost)
 	vhost->connection = -1;
 	receive_next(vhost);
 	for (i = 0; i < vhost->config_in.nqueues; i++)
-		queue_await(vhost, &vhost->queues[i], false, -1);
+		queue_await(vhost, &vhost->queues[i], -1);
 	vhost->config_in.gone(vhost->config_in.user);
 	atomic_store(&vhost->why, NULL);
 	atomic_store(&vhost->connected, false);

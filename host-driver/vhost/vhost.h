@@ -36,6 +36,9 @@ struct vhost_config {
 	const void *space; /* the device's configuration space */
 	unsigned int space_len;
 	bool in_band; /* kicks and calls are messages (for UML in virtual time) */
+	/* ... and a kick is acknowledged when its requests are taken: what serves them has a time
+	 * of its own. Else when they are served. */
+	bool takes;
 	/* The guest is gone, or starts anew, and nobody serves a request of it: what it held is to
 	 * be given back. Called by vhost_run's thread. */
 	void (*gone)(void *user);
@@ -76,6 +79,10 @@ void vhost_free(struct vhost *vhost);
 
 /* Waits until there may be requests. False: the end. */
 bool vhost_wait(struct vhost *vhost);
+
+/* After vhost_wait(): there is nothing more to take, and what was taken is on its way. For
+ * config.takes. */
+void vhost_taken(struct vhost *vhost);
 
 /* Another thread of those in vhost_wait() shall look at the queues. */
 void vhost_wake(struct vhost *vhost);

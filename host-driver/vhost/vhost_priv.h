@@ -69,15 +69,17 @@ struct vhost {
 	struct queue queues[VHOST_QUEUES_MAX];
 
 	pthread_mutex_t count_lock;
-	pthread_cond_t idle;      /* fewer requests are under way */
-	atomic_uint awaiting;     /* threads that wait for that */
-	atomic_uint active;       /* sum of the queues' */
+	pthread_cond_t idle;  /* fewer requests are under way */
+	atomic_uint awaiting; /* threads that wait for that */
+	atomic_uint active;   /* sum of the queues' */
+	atomic_uint taking;   /* with config.takes: threads from vhost_wait() to vhost_taken() */
 	unsigned int to_be_alone; /* [count_lock] of those, in vhost_alone() */
 	bool is_alone;            /* [count_lock] one of them is */
 	atomic_bool barred;       /* nothing is taken: somebody is, or wants to be alone */
 
-	struct receiver receiver; /* [control thread] */
-	int channel;              /* [config] for our own messages; -1: none */
+	struct receiver receiver;     /* [control thread] */
+	int channel;                  /* [config] for our own messages; -1: none */
+	pthread_mutex_t channel_lock; /* a message and its answer */
 	atomic_bool stopping;
 	_Atomic(const char *) why; /* a rule was broken: which; until the connection is ended */
 	atomic_uint_least64_t guests, broken;
@@ -103,9 +105,11 @@ int handle_message(struct vhost *vhost) __attribute__((warn_unused_result));
 void queues_update(struct vhost *vhost);
 /* [config for writing] */
 void queue_forget(struct vhost *vhost, struct queue *queue);
-/* Control thread: waits for the threads that are at a request of the queue, with `empty` also until
- * there is none in it; at most so long, < 0: for ever. */
-void queue_await(struct vhost *vhost, struct queue *queue, bool empty, int timeout_ms);
+/* Control thread: waits for the threads that are at a request of the queue; at most so long, < 0:
+ * for ever. */
+void queue_await(struct vhost *vhost, struct queue *queue, int timeout_ms);
+/* Control thread: waits until there is nothing in the queue, and what was is served, or taken. */
+void queue_await_kick(struct vhost *vhost, struct queue *queue);
 
 /* [config] The queue runs again: answers that it missed. */
 void queue_give_held(struct queue *queue);
