@@ -15,7 +15,7 @@
 #include "sim.h"
 
 #define SLICE_NS 200000000ll /* a signal between a test and a wait is seen after this */
-#define LOOK_CYCLES 65536u   /* between two looks for signals */
+#define LOOK_CYCLES 1024u    /* between two looks whether the device sleeps */
 
 static uint64_t to_ns(const struct sim *sim, uint64_t time)
 {

@@ -514,6 +514,7 @@ static void stop_threads(struct port_server *server)
 	server->stopping = true;
 	pthread_cond_broadcast(&server->changed);
 	pthread_mutex_unlock(&server->lock);
+	link_wake(server->config.link);
 	pthread_join(server->watchdog, NULL);
 	clock_gettime(CLOCK_REALTIME, &until);
 	until.tv_sec += JOIN_SECONDS;

@@ -84,6 +84,12 @@ int link_wait_irq(struct link *link, int timeout_ms)
 	return link->ops->wait_irq(link, timeout_ms);
 }
 
+void link_wake(struct link *link)
+{
+	if (link->ops->wake)
+		link->ops->wake(link);
+}
+
 int link_cycle(struct link *link, uint64_t *cycle)
 {
 	return link->ops->cycle ? link->ops->cycle(link, cycle) : -EOPNOTSUPP;

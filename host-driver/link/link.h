@@ -31,6 +31,7 @@ struct link_ops {
 	int (*read)(struct link *link, const struct link_read *reads, unsigned int nreads);
 	int (*flush)(struct link *link);
 	int (*wait_irq)(struct link *link, int timeout_ms);
+	void (*wake)(struct link *link); /* NULL: timeouts must do */
 	int (*cycle)(struct link *link, uint64_t *cycle);
 	uint64_t (*now)(struct link *link); /* NULL: the host's clock */
 };
@@ -57,6 +58,9 @@ int link_flush(struct link *link);
 /* Waits until the port's interrupt is raised: 1 raised, 0 timeout, or a negative errno. It is level
  * triggered: it stays raised until IRQ_STATUS has been cleared. */
 int link_wait_irq(struct link *link, int timeout_ms);
+
+/* Makes the link_wait_irq() of another thread, or else the next one, return 0 at once. */
+void link_wake(struct link *link);
 
 /* Device clock cycle at which the last answered read was carried out; -EOPNOTSUPP where unknown. */
 int link_cycle(struct link *link, uint64_t *cycle);

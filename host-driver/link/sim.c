@@ -24,6 +24,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -65,8 +66,10 @@ struct sim_link {
 	bool irq;
 	uint64_t cycle;
 
+	int wake_fd;  /* eventfd: sim_wake() */
+	bool woken;   /* the wait for the interrupt ends without it: sim_wake(), SIM_TIME */
 	bool virtual; /* time is the device's */
-	bool woken;   /* ... SIM_TIME has come */
+	bool idle;    /* ... SIM_IDLE was said, and nothing has come since */
 	uint32_t got; /* ... records */
 	uint64_t now; /* ... ns */
 
@@ -166,6 +169,7 @@ static void receive_all(struct sim_link *l)
 		}
 		for (i = 0; i < (size_t)n / sizeof(in[0]); i++) {
 			l->got++;
+			l->idle = false;
 			if (in[i].op == SIM_IRQ || in[i].op == SIM_TIME)
 				l->now = in[i].cookie;
 			if (in[i].op == SIM_IRQ)
@@ -187,6 +191,9 @@ static void say_idle(struct sim_link *l, uint32_t ms)
 {
 	const struct sim_record r = {.op = SIM_IDLE, .data = l->got, .len = ms};
 
+	if (l->idle)
+		return;
+	l->idle = true;
 	while (send(l->fd, &r, sizeof(r), MSG_NOSIGNAL) < 0)
 		if (errno != EINTR) {
 			fail(l, -ENODEV);
@@ -202,12 +209,12 @@ static void say_idle(struct sim_link *l, uint32_t ms)
 static void wait_change(struct sim_link *l, short events, int64_t deadline, uint32_t ms)
 {
 	struct pollfd pfd = {.fd = l->fd, .events = events};
+	struct pollfd both[2] = {{.fd = l->fd, .events = events | POLLIN},
+				 {.fd = l->wake_fd, .events = POLLIN}};
+	eventfd_t count;
 
-	if (l->virtual && !events) {
-		deadline = -1;
-		if (!l->receiving)
-			say_idle(l, ms);
-	}
+	if (l->virtual && !events && !l->receiving)
+		say_idle(l, ms);
 
 	if (l->receiving && !events) {
 		l->sleepers++;
@@ -229,11 +236,12 @@ static void wait_change(struct sim_link *l, short events, int64_t deadline, uint
 		return;
 	}
 	l->receiving = true;
-	pfd.events |= POLLIN;
 	pthread_mutex_unlock(&l->lock);
-	poll(&pfd, 1, remaining_ms(deadline));
+	poll(both, 2, remaining_ms(deadline));
 	pthread_mutex_lock(&l->lock);
 	l->receiving = false;
+	if (both[1].revents && !eventfd_read(l->wake_fd, &count))
+		l->woken = true;
 	receive_all(l);
 	/* Whoever still waits needs a new receiver if this thread leaves now. */
 	if (l->sleepers)
@@ -406,13 +414,25 @@ static int sim_wait_irq(struct link *link, int timeout_ms)
 	push(l);
 	if (!l->irq && !l->receiving)
 		receive_all(l);
-	while (!l->irq && !l->error &&
-	       (l->virtual ? timeout_ms && !l->woken : deadline < 0 || remaining_ms(deadline)))
+	if (l->virtual && timeout_ms) /* SIM_TIME comes instead */
+		deadline = -1;
+	while (!l->irq && !l->error && !l->woken && (deadline < 0 || remaining_ms(deadline)))
 		wait_change(l, 0, deadline, timeout_ms > 0 ? (uint32_t)timeout_ms : 0);
 	l->woken = false;
 	ret = l->error ? l->error : l->irq;
 	pthread_mutex_unlock(&l->lock);
 	return ret;
+}
+
+static void sim_wake(struct link *link)
+{
+	struct sim_link *l = sim(link);
+
+	if (eventfd_write(l->wake_fd, 1)) {
+		pthread_mutex_lock(&l->lock);
+		fail(l, -ENODEV);
+		pthread_mutex_unlock(&l->lock);
+	}
 }
 
 static int sim_cycle(struct link *link, uint64_t *cycle)
@@ -444,6 +464,7 @@ static void sim_close(struct link *link)
 
 	sim_flush(link);
 	close(l->fd);
+	close(l->wake_fd);
 	munmap(l->bulk, SIM_BULK_SIZE);
 	pthread_cond_destroy(&l->changed);
 	pthread_mutex_destroy(&l->lock);
@@ -545,7 +566,8 @@ static int sim_open(const char *path, struct link **out)
 	pthread_condattr_destroy(&attr);
 
 	l->fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-	if (l->fd < 0) {
+	l->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (l->fd < 0 || l->wake_fd < 0) {
 		err = -errno;
 		goto out;
 	}
@@ -567,6 +589,8 @@ out:
 	if (err) {
 		if (l->fd >= 0)
 			close(l->fd);
+		if (l->wake_fd >= 0)
+			close(l->wake_fd);
 		if (l->bulk)
 			munmap(l->bulk, SIM_BULK_SIZE);
 		pthread_cond_destroy(&l->changed);
@@ -586,6 +610,7 @@ const struct link_ops link_sim_ops = {
 	.read = sim_read,
 	.flush = sim_flush,
 	.wait_irq = sim_wait_irq,
+	.wake = sim_wake,
 	.cycle = sim_cycle,
 	.now = sim_now,
 };

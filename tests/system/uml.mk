@@ -9,8 +9,8 @@ $(UML_PROGRAMS): $(SYSTEM_BUILD)/%: tests/system/%.c
 
 suites: $(MODULE) $(UML_PROGRAMS)
 
-SUITES += tests/system/uml-shared tests/system/uml-files
-TIMEOUTS += uml-shared=600 uml-files=500
+SUITES += tests/system/uml-shared tests/system/uml-files tests/system/virtual-time
+TIMEOUTS += uml-shared=600 uml-files=500 virtual-time=400
 
 LINT_C += tests/system/uml_load.c $(wildcard tests/system/uml_pair*.[ch])
 
