@@ -91,7 +91,7 @@ mount_guest() {
 end_guest() {
 	local pid
 	pid=$(cat "$RUN/guest$1.pid")
-	"$ON" -t 20 "$RUN/guest$1" /tmp/busybox poweroff -f 2>/dev/null
+	"$ON" -t 20 "$RUN/guest$1" /mnt/busybox poweroff -f 2>/dev/null
 	if ! wait_until 20 gone "$pid"; then
 		echo "guest $1 does not switch itself off"
 		guest_log "$1"
@@ -117,7 +117,7 @@ unmount_guest() {
 
 # reboot_guest N: without unmounting first.
 reboot_guest() {
-	"$ON" -t 2 "$RUN/guest$1" /tmp/busybox reboot -f 2>/dev/null
+	"$ON" -t 2 "$RUN/guest$1" /mnt/busybox reboot -f 2>/dev/null
 	await_guest "$1" 2
 }
 

@@ -125,10 +125,41 @@ static bool receive(int fd, void *to, size_t len, int ms)
 	return true;
 }
 
+/* As UML does in virtual time, calls are taken and answered while an answer is awaited. */
+static void take_calls(struct front *f)
+{
+	struct pollfd pollfd[2] = {{.fd = f->sock, .events = POLLIN},
+				   {.fd = f->channel, .events = POLLIN}};
+	struct {
+		struct vhost_header header;
+		struct vhost_vring_state state;
+	} call;
+	struct {
+		struct vhost_header header;
+		uint64_t number;
+	} __attribute__((packed)) answer;
+
+	while (poll(pollfd, 2, REPLY_MS) > 0 && !pollfd[0].revents) {
+		if (!receive(f->channel, &call, sizeof(call), REPLY_MS) ||
+		    call.header.request != VHOST_BACKEND_VRING_CALL)
+			die("the channel brings no call");
+		f->calls += call.state.index == 1;
+		if (!(call.header.flags & VHOST_FLAG_NEED_REPLY))
+			continue;
+		answer.header = (struct vhost_header){VHOST_BACKEND_VRING_CALL,
+						      VHOST_FLAG_VERSION | VHOST_FLAG_REPLY, 8};
+		answer.number = 0;
+		if (send(f->channel, &answer, sizeof(answer), MSG_NOSIGNAL) != sizeof(answer))
+			die("a call cannot be answered");
+	}
+}
+
 int front_reply(struct front *f, uint32_t request, void *payload, uint32_t size)
 {
 	struct vhost_header header;
 
+	if (f->channel >= 0)
+		take_calls(f);
 	if (!receive(f->sock, &header, sizeof(header), REPLY_MS) || header.request != request ||
 	    header.flags != (VHOST_FLAG_VERSION | VHOST_FLAG_REPLY) || header.size > size ||
 	    !receive(f->sock, payload, header.size, REPLY_MS))

@@ -41,7 +41,8 @@ struct front_queue {
 
 struct front {
 	int sock;
-	int channel; /* of the back end's messages; -1: none */
+	int channel;        /* of the back end's messages; -1: none */
+	unsigned int calls; /* that came there, of queue 1 */
 	int memfd;
 	uint8_t *file; /* all of the memfd */
 	uint64_t features, protocol;
