@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Locks on files that all hosts share: POSIX byte ranges, open file descriptions (by another
- *owner), and flock. Layer: beside the inodes, which it does not touch: a lock belongs to a node id.
+ * owner), and flock. Layer: beside the inodes, which it does not touch: a lock belongs to a node
+ * id.
  *
  * One table in the pool for all, an entry for each range that is held and for each request that
  * waits. Who releases grants what has become free, in the order of the requests; the host that

@@ -5,12 +5,14 @@
  * Invariants
  *  T1. Before a byte of shared state changes, tx_save() has put its old value into the undo log.
  *  T2. Whatever is saved stays under a lock that is held until the tx ends (strict two-phase).
- *  T3. Commit is one store: phase = TX_COMMITTED. Abort applies the log backwards; doing it twice
- *is harmless. T4. What is too hot for T2 (free lists, hash chains, LRU, group bitmaps) changes in a
- *mini-transaction: tx_mini_begin() .. tx_save() .. tx_mini_commit() under its own lock, which is
- *dropped at once. If the outer tx may still abort, ownership is kept in the in-flight list. T5.
- *Every operation, a reading one too, is between tx_begin() and tx_commit()/tx_abort(); the locks
- *      taken with lock_*() are dropped there.
+ *  T3. Commit is one store: phase = TX_COMMITTED. Abort applies the log backwards; doing it
+ *      twice is harmless.
+ *  T4. What is too hot for T2 (free lists, hash chains, LRU, group bitmaps) changes in a
+ *      mini-transaction: tx_mini_begin() .. tx_save() .. tx_mini_commit() under its own lock,
+ *      which is dropped at once. If the outer tx may still abort, ownership is kept in the
+ *      in-flight list.
+ *  T5. Every operation, a reading one too, is between tx_begin() and tx_commit()/tx_abort();
+ *      the locks taken with lock_*() are dropped there.
  *
  * Typical operation:
  *	tx_begin_change(x);

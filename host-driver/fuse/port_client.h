@@ -2,7 +2,7 @@
 /*
  * The host's side of a port (docs/PORT-PROTOCOL.md): attach, put FUSE messages into cells and write
  * slots, ring the doorbell, collect replies. Knows how a FUSE message is framed and how a WRITE
- *lies in slots, nothing else of FUSE and nothing of mounting.
+ * lies in slots, nothing else of FUSE and nothing of mounting.
  *
  * Typical use:
  *	port_attach(link, 60000, &info, &error);

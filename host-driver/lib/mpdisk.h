@@ -2,10 +2,11 @@
 /*
  * Shared mode for C programs: attach to a pool and call the filesystem (fs/fs.h) on it directly.
  *
- * Several processes map one pool file; each is a host and runs the filesystem itself. The first one
- * formats the pool and mounts the medium, the last one unmounts it; a pool whose hosts have all
- *died is formatted anew. A host that dies is noticed at once by the others (a lock on the pool
- *file, which the kernel drops), which take its open transactions back and release what it held.
+ * Several processes map one pool file; each is a host and runs the filesystem itself. The first
+ * one formats the pool and mounts the medium, the last one unmounts it; a pool whose hosts have
+ * all died is formatted anew. A host that dies is noticed at once by the others (a lock on the
+ * pool file, which the kernel drops), which take its open transactions back and release what it
+ * held.
  *
  *	struct mpdisk_options options = {.pool = "/dev/shm/pool", .image = "disk.img"};
  *	err = mpdisk_open(&options, &disk);
@@ -15,7 +16,7 @@
  *	err = mpdisk_close(disk);
  *
  * Links with build/libmpdisk.a and -pthread; include path: host-driver/lib and firmware. The
- *process must not fork without exec while it is attached: its child would hold its lock.
+ * process must not fork without exec while it is attached: its child would hold its lock.
  */
 #ifndef MPDISK_H
 #define MPDISK_H
