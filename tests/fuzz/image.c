@@ -332,7 +332,10 @@ static void fix_tags(struct log *log, u32 n)
 							  log->block[n], BLOCK_SIZE));
 			flags = be32_get(tag->t_flags);
 		} else {
-			flags = be16_get(((const struct jbd2_tag *)(void *)(p + at))->t_flags);
+			struct jbd2_tag tag; /* with CSUM_V2 it may lie anywhere */
+
+			memcpy(&tag, p + at, size < sizeof(tag) ? size : sizeof(tag));
+			flags = be16_get(tag.t_flags);
 		}
 		at += size + (flags & JBD2_TAG_SAME_UUID ? 0 : 16);
 	} while (!(flags & JBD2_TAG_LAST));
