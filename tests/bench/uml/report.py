@@ -17,15 +17,15 @@ KINDS = METADATA + READS + WRITES + ["fsync"] + COLD + JOBS
 TOGETHER = ["create", "stat", "readdir", "rename", "unlink"]
 WAYS = {"one": "one guest", "two": "two, a directory each", "both": "two, in one directory"}
 
-# what, ours, against whom, kinds, reach, aim
+# what, ours, against whom, kinds, what decides, reach, aim
 REACHES = [
-    ("against tmpfs: names", "mpdisk", "tmpfs", ["create", "stat", "unlink", "readdir"], 0.8, 1.0),
-    ("against NFS: names", "mpdisk", "nfs", METADATA, 8, 15),
-    ("against virtiofsd: names", "mpdisk", "virtiofsd", METADATA, 8, 15),
-    ("against hostfs: names", "mpdisk", "hostfs", METADATA, 1.2, 1.5),
-    ("against tmpfs: reads", "mpdisk", "tmpfs", READS, 0.8, 1.0),
-    ("vhost-fs against virtiofsd: names", "vhost-fs", "virtiofsd", METADATA, 1.2, 2),
-    ("vhost-fs against virtiofsd: data", "vhost-fs", "virtiofsd", READS + WRITES, 1.2, 2),
+    ("against tmpfs: names", "mpdisk", "tmpfs", ["create", "stat", "unlink", "readdir"], "worst", 0.8, 1.0),
+    ("against NFS: names", "mpdisk", "nfs", METADATA, "all", 8, 15),
+    ("against virtiofsd: names", "mpdisk", "virtiofsd", METADATA, "all", 8, 15),
+    ("against hostfs: names", "mpdisk", "hostfs", METADATA, "all", 1.2, 1.5),
+    ("against tmpfs: reads", "mpdisk", "tmpfs", READS, "worst", 0.8, 1.0),
+    ("vhost-fs against virtiofsd: names", "vhost-fs", "virtiofsd", METADATA, "all", 1.2, 2),
+    ("vhost-fs against virtiofsd: data", "vhost-fs", "virtiofsd", READS + WRITES, "worst", 1.2, 2),
 ]
 
 
@@ -54,27 +54,37 @@ class Results:
         self.together = {key: statistics.median(v) for key, v in bench.together.items()}
         self.rows = []
 
-    def verdict(self, what, ratios, reach, aim):
-        """The worst of {kind: ratio} decides; nothing is met by what was not measured."""
-        worst = min(ratios.values()) if ratios and None not in ratios.values() else None
-        met = "missing" if worst is None else "aim" if worst >= aim else "reach" if worst >= reach else "missed"
+    def verdict(self, what, ratios, decides, reach, aim):
+        """One of {name: ratio} decides; nothing is met by what was not measured."""
+        n = None if None in ratios.values() else ratios[decides] if decides in ratios else min(ratios.values())
+        met = "missing" if n is None else "aim" if n >= aim else "reach" if n >= reach else "missed"
         self.rows.append({"what": what, "ratios": ratios, "reach": reach, "aim": aim, "met": met})
 
     def ratio(self, ours, theirs, kind):
         a, b = self.ns.get((ours, kind)), self.ns.get((theirs, kind))
         return b / a if a and b else None
 
+    def ratios(self, ours, theirs, kinds, decides):
+        """{kind: ratio}, and "all": of the time that each kind once takes, one after the other."""
+        ratios = {kind: self.ratio(ours, theirs, kind) for kind in kinds}
+        if decides != "all":
+            return ratios
+        times = [[self.ns.get((peer, kind)) for kind in kinds] for peer in (theirs, ours)]
+        return {"all": None if None in times[0] + times[1] else sum(times[0]) / sum(times[1]), **ratios}
+
     def together_ratio(self, a, b):
         a, b = self.together.get(a), self.together.get(b)
         return a / b if a and b else None
 
     def judge(self):
-        for what, ours, theirs, kinds, reach, aim in REACHES:
-            self.verdict(what, {kind: self.ratio(ours, theirs, kind) for kind in kinds}, reach, aim)
+        for what, ours, theirs, kinds, decides, reach, aim in REACHES:
+            self.verdict(what, self.ratios(ours, theirs, kinds, decides), decides, reach, aim)
         self.verdict("two guests on one tree against one", {
-            kind: self.together_ratio(("mpdisk", kind, "two"), ("mpdisk", kind, "one")) for kind in TOGETHER}, 1.5, 1.9)
+            kind: self.together_ratio(("mpdisk", kind, "two"), ("mpdisk", kind, "one")) for kind in TOGETHER}, "worst",
+            1.5, 1.9)
         self.verdict("two guests in one directory against OCFS2", {
-            "create": self.together_ratio(("mpdisk", "create", "both"), ("ocfs2", "create", "both"))}, 20, 50)
+            "create": self.together_ratio(("mpdisk", "create", "both"), ("ocfs2", "create", "both"))}, "worst",
+            20, 50)
 
     # ---- text
     def rates(self):
