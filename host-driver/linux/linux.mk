@@ -9,8 +9,6 @@ UML := $(UML_BUILD)/linux
 MODULE_DIR := $(BUILD)/linux
 MODULE := $(MODULE_DIR)/mpdisk.ko
 
-PACKAGES += linux-source-6.1 flex bison bc
-
 # The kernel. What it was built from is compared by content: a checkout changes times.
 $(UML): $(UML_INPUTS)
 	host-driver/linux/uml/build $(UML_BUILD)

@@ -3,8 +3,6 @@
 
 BENCH_UML := $(BUILD)/bench/uml
 
-PACKAGES += gnuplot-nox ocfs2-tools qemu-system-common
-
 # What runs in guests takes nothing from them but the kernel.
 $(BENCH_UML)/work: tests/bench/uml/work.c
 	@mkdir -p $(@D)
