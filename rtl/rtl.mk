@@ -38,6 +38,7 @@ lint-rtl: $(VEXRISCV_V)
 define rtl_bench
 SUITES += $(BUILD)/rtl/$(1)
 $(BUILD)/rtl/$(1): tests/rtl/$(2)/$(1).cpp $(wildcard tests/rtl/$(2)/*.h) $(4) $(wildcard rtl/regs/*_regs.svh) $(RTL_WAIVERS)
+	@mkdir -p $(BUILD)/rtl
 	$(VERILATOR) --cc --exe --build -j 1 --assert $(5) -Mdir $(BUILD)/rtl/$(1).obj -o ../$(1) \
 		--top-module $(3) $(RTL_WAIVERS) -Irtl/regs $(4) $(abspath tests/rtl/$(2)/$(1).cpp) \
 		-CFLAGS "-O1 -Wall -Wextra -I$(abspath rtl/storage) -I$(abspath firmware/platform/regs)" > $(BUILD)/rtl/$(1).log 2>&1 || \
@@ -57,8 +58,8 @@ $(BUILD)/rtl/%.hex: $(BUILD)/rtl/%.elf
 	$(RISCV)objcopy -O binary $< $(@:.hex=.bin)
 	od -An -v -tx4 -w4 $(@:.hex=.bin) > $@
 
-$(eval $(call rtl_bench,dma_bench,soc,dma,$(wildcard rtl/dma/*.sv),-GMemoryMiB=4))
-$(eval $(call rtl_bench,storage_bench,soc,storage_tb,tests/rtl/soc/storage_tb.sv $(wildcard rtl/storage/*.sv) rtl/dma/word_fifo.sv,))
+$(eval $(call rtl_bench,dma_bench,soc,dma,$(wildcard rtl/dma/*.sv rtl/desc/*.sv),-GMemoryMiB=4))
+$(eval $(call rtl_bench,storage_bench,soc,storage_tb,tests/rtl/soc/storage_tb.sv $(wildcard rtl/storage/*.sv rtl/desc/*.sv),))
 $(eval $(call rtl_bench,bus_bench,soc,bus_tb,tests/rtl/soc/bus_tb.sv $(wildcard rtl/bus/*.sv),))
 
 # The whole device with a program: the smoke test, and the busy one for measuring the model alone.

@@ -33,40 +33,58 @@ module dma #(
   localparam logic [31:0] StatusDone = 32'd1;
   localparam logic [31:0] StatusRange = 32'd2;
 
-  enum logic [2:0] {
-    Idle,
-    Fetch,
-    Words,
-    Check,
-    Move,
-    Status,
-    Marking
-  } state_q;
-
-  // ---- waiting lists
-  logic [22:0] queue_q[8];
-  logic [2:0]  queue_head_q, queue_tail_q;
-  logic [3:0]  queue_count_q;
-  logic        queue_push, queue_pop;
-
-  assign queue_push = stb_i && we_i && adr_i == 10'(DMA_HEAD >> 2) && queue_count_q != 4'd8;
-  assign queue_pop  = state_q == Idle && queue_count_q != 0;
-
   // ---- the descriptor at work
-  logic [22:0] desc_q;       // its offset / 32
-  logic [2:0]  word_q;
+  logic        push, full, word_valid, work, moving_q, done, marked;
+  logic        dq_valid, dq_write;
+  logic [2:0]  word;
+  logic [27:0] dq_addr;
+  logic [6:0]  dq_len;
+  logic [31:0] dq_wdata;
   logic [31:0] next_q, src_q, dst_q, len_q;
   logic [1:0]  op_q;
-  logic        want_irq_q, irq_q, in_range, marked;
+  logic        want_irq_q, irq_q, in_range;
   logic [31:0] status_q;
   logic [32:0] src_end, dst_end;
+
+  assign push = stb_i && we_i && adr_i == 10'(DMA_HEAD >> 2);
+  assign done = moving_q ? move_done : work && !in_range;
+
+  // RESULT and STATUS are neighbours: one burst of two words.
+  desc_queue #(
+      .Depth     (8),
+      .MarkOffset(DMA_DESC_RESULT),
+      .MarkWords (2)
+  ) queue (
+      .clk_i       (clk_i),
+      .rst_ni      (rst_ni),
+      .push_i      (push),
+      .desc_i      (wdata_i[27:5]),
+      .full_o      (full),
+      .busy_o      (busy_o),
+      .word_valid_o(word_valid),
+      .word_o      (word),
+      .work_o      (work),
+      .done_i      (done),
+      .status_i    (status_q),
+      .result_i    (crc),
+      .next_i      (next_q),
+      .marked_o    (marked),
+      .m_valid_o   (dq_valid),
+      .m_ready_i   (m_ready_i),
+      .m_write_o   (dq_write),
+      .m_addr_o    (dq_addr),
+      .m_len_o     (dq_len),
+      .m_wdata_o   (dq_wdata),
+      .m_wready_i  (m_wready_i),
+      .m_rvalid_i  (m_rvalid_i)
+  );
 
   // Here and below: an engine that has nothing to do is one test, which keeps the simulation fast.
   always_comb begin
     src_end  = '0;
     dst_end  = '0;
     in_range = 1'b0;
-    if (state_q == Check) begin
+    if (work && !moving_q) begin
       src_end = {1'b0, src_q} + {1'b0, len_q};
       dst_end = {1'b0, dst_q} + {1'b0, len_q};
       unique case (op_q)
@@ -79,13 +97,11 @@ module dma #(
   end
 
   // ---- the mover
-  logic        move_done, mv_valid, mv_write, own;
+  logic        move_done, mv_valid, mv_write;
   logic [27:0] mv_addr;
   logic [6:0]  mv_len;
   logic [31:0] mv_wdata, crc;
   logic [3:0]  mv_wstrb;
-
-  assign own = state_q != Move;
 
   dma_move move (
       .clk_i     (clk_i),
@@ -98,112 +114,67 @@ module dma #(
       .done_o    (move_done),
       .crc_o     (crc),
       .m_valid_o (mv_valid),
-      .m_ready_i (m_ready_i && !own),
+      .m_ready_i (m_ready_i && moving_q),
       .m_write_o (mv_write),
       .m_addr_o  (mv_addr),
       .m_len_o   (mv_len),
       .m_wdata_o (mv_wdata),
       .m_wstrb_o (mv_wstrb),
-      .m_wready_i(m_wready_i && !own),
-      .m_rvalid_i(m_rvalid_i && !own),
+      .m_wready_i(m_wready_i && moving_q),
+      .m_rvalid_i(m_rvalid_i && moving_q),
       .m_rdata_i (m_rdata_i)
   );
 
-  // RESULT and STATUS are neighbours: one burst of two words.
   always_comb begin
-    m_valid_o = 1'b0;
-    m_write_o = 1'b0;
-    m_addr_o  = '0;
-    m_len_o   = '0;
-    m_wdata_o = '0;
-    m_wstrb_o = '0;
-    marked    = 1'b0;
-    if (state_q == Move) begin
+    m_valid_o = dq_valid;
+    m_write_o = dq_write;
+    m_addr_o  = dq_addr;
+    m_len_o   = dq_len;
+    m_wdata_o = dq_wdata;
+    m_wstrb_o = 4'hF;
+    if (moving_q) begin
       m_valid_o = mv_valid;
       m_write_o = mv_write;
       m_addr_o  = mv_addr;
       m_len_o   = mv_len;
       m_wdata_o = mv_wdata;
       m_wstrb_o = mv_wstrb;
-    end else if (state_q != Idle) begin
-      m_valid_o = state_q == Fetch || state_q == Status;
-      m_write_o = state_q == Status;
-      m_addr_o  = {desc_q, state_q == Status ? 5'(DMA_DESC_RESULT) : 5'd0};
-      m_len_o   = state_q == Status ? 7'd2 : 7'd8;
-      m_wdata_o = word_q[0] ? status_q : crc;
-      m_wstrb_o = 4'hF;
-      marked    = (state_q == Marking || state_q == Status) && m_wready_i && word_q[0];
     end
   end
 
   always_ff @(posedge clk_i) begin
     if (!rst_ni) begin
-      state_q       <= Idle;
-      queue_head_q  <= '0;
-      queue_tail_q  <= '0;
-      queue_count_q <= '0;
-      irq_q         <= 1'b0;
+      moving_q <= 1'b0;
+      irq_q    <= 1'b0;
     end else begin
-      if (queue_push) begin
-        queue_q[queue_tail_q] <= wdata_i[27:5];
-        queue_tail_q          <= queue_tail_q + 1'b1;
-      end
-      if (queue_pop) queue_head_q <= queue_head_q + 1'b1;
-      if (queue_push != queue_pop)
-        queue_count_q <= queue_push ? queue_count_q + 1'b1 : queue_count_q - 1'b1;
-
       if (stb_i && we_i && adr_i == 10'(DMA_IRQ >> 2) && wdata_i[0]) irq_q <= 1'b0;
-
-      unique case (state_q)
-        Idle:
-        if (queue_pop) begin
-          desc_q  <= queue_q[queue_head_q];
-          word_q  <= '0;
-          state_q <= Fetch;
-        end
-        Fetch: if (m_ready_i) state_q <= Words;
-        Words:
-        if (m_rvalid_i) begin
-          word_q <= word_q + 1'b1;
-          unique case ({word_q, 2'b00})
-            5'(DMA_DESC_NEXT): next_q <= m_rdata_i;
-            5'(DMA_DESC_CONTROL): begin
-              op_q       <= m_rdata_i[1:0];
-              want_irq_q <= m_rdata_i[8];
-            end
-            5'(DMA_DESC_SRC): src_q <= m_rdata_i;
-            5'(DMA_DESC_DST): dst_q <= m_rdata_i;
-            5'(DMA_DESC_LEN): len_q <= m_rdata_i;
-            default:          ;
-          endcase
-          if (word_q == 3'd7) state_q <= Check;
-        end
-        Check: begin
-          status_q <= in_range ? StatusDone : StatusRange;
-          state_q  <= in_range ? Move : Status;
-        end
-        Move: if (move_done) state_q <= Status;
-        Status: if (m_ready_i) state_q <= Marking;
-        Marking: ;
-        default: state_q <= Idle;
-      endcase
-      if (own && m_wready_i) word_q <= word_q + 1'b1;
-      if (marked) begin
-        if (want_irq_q) irq_q <= 1'b1;
-        word_q  <= '0;
-        desc_q  <= next_q[27:5];
-        state_q <= next_q == 0 ? Idle : Fetch;
+      if (word_valid)
+        unique case ({word, 2'b00})
+          5'(DMA_DESC_NEXT): next_q <= m_rdata_i;
+          5'(DMA_DESC_CONTROL): begin
+            op_q       <= m_rdata_i[1:0];
+            want_irq_q <= m_rdata_i[8];
+          end
+          5'(DMA_DESC_SRC): src_q <= m_rdata_i;
+          5'(DMA_DESC_DST): dst_q <= m_rdata_i;
+          5'(DMA_DESC_LEN): len_q <= m_rdata_i;
+          default:          ;
+        endcase
+      if (work && !moving_q) begin
+        status_q <= in_range ? StatusDone : StatusRange;
+        moving_q <= in_range;
       end
+      if (moving_q && move_done) moving_q <= 1'b0;
+      if (marked && want_irq_q) irq_q <= 1'b1;
     end
   end
 
   // ---- registers
-  assign irq_o  = irq_q;
-  assign busy_o = state_q != Idle || queue_count_q != 0;
+  assign irq_o = irq_q;
 
   always_comb begin
     unique case (adr_i)
-      10'(DMA_HEAD >> 2):   rdata_o = {31'd0, queue_count_q == 4'd8};
+      10'(DMA_HEAD >> 2):   rdata_o = {31'd0, full};
       10'(DMA_STATUS >> 2): rdata_o = {31'd0, busy_o};
       10'(DMA_IRQ >> 2):    rdata_o = {31'd0, irq_q};
       default:              rdata_o = '0;

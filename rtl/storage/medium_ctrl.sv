@@ -58,35 +58,57 @@ module medium_ctrl #(
   localparam logic [31:0] StatusRange = 32'd3;
   localparam int unsigned Depth = 128;
 
-  enum logic [2:0] {
-    Idle,
-    Fetch,
-    Words,
+  enum logic [1:0] {
     Check,
     Command,
-    Move,
-    Status,
-    Marking
+    Move
   } state_q;
 
-  // ---- waiting descriptors
-  logic [22:0] queue_q[16];
-  logic [3:0]  queue_head_q, queue_tail_q;
-  logic [4:0]  queue_count_q;
-  logic        queue_push, queue_pop;
-
-  assign queue_push = stb_i && we_i && adr_i == 10'(MEDIUM_SUBMIT >> 2) && queue_count_q != 5'd16;
-  assign queue_pop  = state_q == Idle && queue_count_q != 0;
-
   // ---- the descriptor at work
-  logic [22:0] desc_q;
-  logic [2:0]  word_q;
+  logic        push, full, word_valid, work, done, marked;
+  logic        dq_valid, dq_write;
+  logic [2:0]  word;
+  logic [27:0] dq_addr;
+  logic [6:0]  dq_len;
+  logic [31:0] dq_wdata;
   logic [1:0]  op_q;
   logic [63:0] block_q;
   logic [31:0] count_q, addr_q, status_q, done_count_q;
-  logic        irq_q, marked, no_range, no_medium;
+  logic        irq_q, checking, no_range, no_medium;
   logic [64:0] block_end;
   logic [32:0] addr_end;
+
+  assign push     = stb_i && we_i && adr_i == 10'(MEDIUM_SUBMIT >> 2);
+  assign checking = work && state_q == Check;
+
+  desc_queue #(
+      .Depth     (16),
+      .MarkOffset(MEDIUM_DESC_STATUS),
+      .MarkWords (1)
+  ) queue (
+      .clk_i       (clk_i),
+      .rst_ni      (rst_ni),
+      .push_i      (push),
+      .desc_i      (wdata_i[27:5]),
+      .full_o      (full),
+      .busy_o      (busy_o),
+      .word_valid_o(word_valid),
+      .word_o      (word),
+      .work_o      (work),
+      .done_i      (done),
+      .status_i    (status_q),
+      .result_i    (32'd0),
+      .next_i      (32'd0),
+      .marked_o    (marked),
+      .m_valid_o   (dq_valid),
+      .m_ready_i   (m_ready_i),
+      .m_write_o   (dq_write),
+      .m_addr_o    (dq_addr),
+      .m_len_o     (dq_len),
+      .m_wdata_o   (dq_wdata),
+      .m_wready_i  (m_wready_i),
+      .m_rvalid_i  (m_rvalid_i)
+  );
 
   // Here and below: a controller that has nothing to do is one test, which keeps the simulation fast.
   always_comb begin
@@ -94,7 +116,7 @@ module medium_ctrl #(
     addr_end  = '0;
     no_range  = 1'b0;
     no_medium = 1'b0;
-    if (state_q == Check) begin
+    if (checking) begin
       block_end = {1'b0, block_q} + {33'd0, count_q};
       addr_end  = {1'b0, addr_q} + {12'd0, count_q[8:0], 12'd0};
       no_range  = op_q == OpFlush ? 1'b0 : op_q > OpFlush || count_q == 0 || count_q > 32'd256 ||
@@ -117,7 +139,7 @@ module medium_ctrl #(
   logic        fifo_push, fifo_pop;
   logic [7:0]  fifo_count;
   logic [31:0] fifo_rdata;
-  logic        settled, failed;
+  logic        settled, failed, moved;
 
   always_comb begin
     st_rready_o = 1'b0;
@@ -126,9 +148,11 @@ module medium_ctrl #(
     fifo_pop    = 1'b0;
     failed      = 1'b0;
     settled     = 1'b0;
+    moved       = 1'b0;
     if (moving) begin
       failed  = ended_q && status_q == StatusError;
       settled = !offered_q && words_left_q == 0;  // nothing offered, nothing under way
+      moved   = ended_q && settled && (failed || bursts_left_q == 0);
       if (op_q == OpRead) begin
         st_rready_o = fifo_count < 8'd124;
         fifo_push   = st_rvalid_i && st_rready_o;
@@ -141,13 +165,14 @@ module medium_ctrl #(
     end
   end
   assign moving     = state_q == Move;
+  assign done       = moved || (checking && (no_medium || no_range));
   assign st_wdata_o = fifo_rdata;
 
   word_fifo #(
       .Depth(Depth)
   ) fifo (
       .clk_i  (clk_i),
-      .clear_i(!rst_ni || state_q == Check),
+      .clear_i(!rst_ni || checking),
       .push_i (fifo_push),
       .wdata_i(op_q == OpRead ? st_rdata_i : m_rdata_i),
       .pop_i  (fifo_pop),
@@ -156,77 +181,48 @@ module medium_ctrl #(
   );
 
   always_comb begin
-    m_valid_o = 1'b0;
-    m_write_o = 1'b0;
-    m_addr_o  = '0;
-    m_len_o   = '0;
-    m_wdata_o = '0;
+    m_valid_o = dq_valid;
+    m_write_o = dq_write;
+    m_addr_o  = dq_addr;
+    m_len_o   = dq_len;
+    m_wdata_o = dq_wdata;
     m_wstrb_o = 4'hF;
-    marked    = 1'b0;
     if (moving) begin
       m_valid_o = offered_q;
       m_write_o = op_q == OpRead;
       m_addr_o  = {burst_q, 8'd0};
       m_len_o   = 7'd64;
       m_wdata_o = fifo_rdata;
-    end else if (state_q != Idle) begin
-      m_valid_o = state_q == Fetch || state_q == Status;
-      m_write_o = state_q == Status;
-      m_addr_o  = {desc_q, state_q == Status ? 5'(MEDIUM_DESC_STATUS) : 5'd0};
-      m_len_o   = state_q == Status ? 7'd1 : 7'd8;
-      m_wdata_o = status_q;
-      marked    = (state_q == Status || state_q == Marking) && m_wready_i;
     end
   end
 
   always_ff @(posedge clk_i) begin
     if (!rst_ni) begin
-      state_q       <= Idle;
-      queue_head_q  <= '0;
-      queue_tail_q  <= '0;
-      queue_count_q <= '0;
-      done_count_q  <= '0;
-      irq_q         <= 1'b0;
-      offered_q     <= 1'b0;
+      state_q      <= Check;
+      done_count_q <= '0;
+      irq_q        <= 1'b0;
+      offered_q    <= 1'b0;
     end else begin
-      if (queue_push) begin
-        queue_q[queue_tail_q] <= wdata_i[27:5];
-        queue_tail_q          <= queue_tail_q + 1'b1;
-      end
-      if (queue_pop) queue_head_q <= queue_head_q + 1'b1;
-      if (queue_push != queue_pop)
-        queue_count_q <= queue_push ? queue_count_q + 1'b1 : queue_count_q - 1'b1;
-
       if (stb_i && we_i && adr_i == 10'(MEDIUM_IRQ >> 2) && wdata_i[0]) irq_q <= 1'b0;
+      if (word_valid)
+        unique case ({word, 2'b00})
+          5'(MEDIUM_DESC_CONTROL):  op_q <= m_rdata_i[1:0];
+          5'(MEDIUM_DESC_BLOCK_LO): block_q[31:0] <= m_rdata_i;
+          5'(MEDIUM_DESC_BLOCK_HI): block_q[63:32] <= m_rdata_i;
+          5'(MEDIUM_DESC_COUNT):    count_q <= m_rdata_i;
+          5'(MEDIUM_DESC_ADDR):     addr_q <= m_rdata_i;
+          default:                  ;
+        endcase
 
       unique case (state_q)
-        Idle:
-        if (queue_pop) begin
-          desc_q  <= queue_q[queue_head_q];
-          word_q  <= '0;
-          state_q <= Fetch;
-        end
-        Fetch: if (m_ready_i) state_q <= Words;
-        Words:
-        if (m_rvalid_i) begin
-          word_q <= word_q + 1'b1;
-          unique case ({word_q, 2'b00})
-            5'(MEDIUM_DESC_CONTROL):  op_q <= m_rdata_i[1:0];
-            5'(MEDIUM_DESC_BLOCK_LO): block_q[31:0] <= m_rdata_i;
-            5'(MEDIUM_DESC_BLOCK_HI): block_q[63:32] <= m_rdata_i;
-            5'(MEDIUM_DESC_COUNT):    count_q <= m_rdata_i;
-            5'(MEDIUM_DESC_ADDR):     addr_q <= m_rdata_i;
-            default:                  ;
-          endcase
-          if (word_q == 3'd7) state_q <= Check;
-        end
-        Check: begin
+        Check:
+        if (work) begin
           burst_q       <= addr_q[27:8];
           bursts_left_q <= op_q == OpFlush ? '0 : {count_q[8:0], 4'd0};
           words_left_q  <= '0;
           ended_q       <= 1'b0;
           status_q      <= no_medium ? StatusError : StatusRange;
-          state_q       <= no_medium || no_range ? Status : Command;
+          state_q       <= done ? Check : Command;
         end
         Command: if (st_cmd_ready_i) state_q <= Move;
         Move: begin
@@ -246,27 +242,23 @@ module medium_ctrl #(
             status_q <= st_error_i ? StatusError : StatusDone;
             ended_q  <= 1'b1;
           end
-          if (ended_q && settled && (failed || bursts_left_q == 0)) state_q <= Status;
+          if (moved) state_q <= Check;
         end
-        Status: if (m_ready_i) state_q <= Marking;
-        Marking: ;
-        default: state_q <= Idle;
+        default: state_q <= Check;
       endcase
       if (marked) begin
         done_count_q <= done_count_q + 1'b1;
         irq_q        <= 1'b1;
-        state_q      <= Idle;
       end
     end
   end
 
   // ---- registers
-  assign irq_o  = irq_q;
-  assign busy_o = state_q != Idle || queue_count_q != 0;
+  assign irq_o = irq_q;
 
   always_comb begin
     unique case (adr_i)
-      10'(MEDIUM_SUBMIT >> 2):    rdata_o = {31'd0, queue_count_q == 5'd16};
+      10'(MEDIUM_SUBMIT >> 2):    rdata_o = {31'd0, full};
       10'(MEDIUM_DONE >> 2):      rdata_o = done_count_q;
       10'(MEDIUM_IRQ >> 2):       rdata_o = {31'd0, irq_q};
       10'(MEDIUM_STATUS >> 2):    rdata_o = {29'd0, st_read_only_i, st_present_i, busy_o};
