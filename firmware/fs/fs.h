@@ -31,6 +31,7 @@ struct fs_attr {
 	/* shared mode: as long as the word of the pool at `word` is `changes`, this is how it is */
 	ref_t word;
 	u32 changes;
+	u32 flags; /* shared mode: what fs_getflags() says */
 };
 
 struct fs_name {

@@ -188,6 +188,7 @@ void inode_attr(struct exec *x, const struct inode *inode, struct fs_attr *out)
 	if (POOL_SHARED) {
 		out->word = exec_ref(x, &inode->changes);
 		out->changes = atomic_load(&inode->changes);
+		out->flags = raw->i_flags & EXT4_FL_USER_VISIBLE;
 	}
 }
 

@@ -322,6 +322,8 @@ static int mpd_open(struct inode *inode, struct file *file)
 		return err;
 	err = mpd_refresh(inode);
 	if (!err)
+		err = mpd_open_allowed(inode, file);
+	if (!err)
 		err = mpd_file_opened(inode, file);
 	if (err)
 		mpd_put_open(inode);

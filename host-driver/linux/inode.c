@@ -124,6 +124,7 @@ void mpd_set_attr(struct inode *inode, const struct fs_attr *attr)
 	inode->i_mtime = time_of(attr->mtime);
 	inode->i_ctime = time_of(attr->ctime);
 	i->crtime = attr->crtime;
+	i->flags = attr->flags;
 	/* ACLs change with ctime only */
 	forget_all_cached_acls(inode);
 	i->word = pool_ptr(mpd_sb(inode->i_sb)->pool, attr->word);
@@ -179,7 +180,20 @@ int mpd_permission(struct user_namespace *ns, struct inode *inode, int mask)
 		if (err)
 			return err;
 	}
+	if (mask & MAY_WRITE && mpd_i(inode)->flags & FS_FLAG_IMMUTABLE)
+		return -EPERM;
 	return generic_permission(ns, inode, mask);
+}
+
+int mpd_open_allowed(const struct inode *inode, const struct file *file)
+{
+	u32 flags = mpd_i(inode)->flags;
+
+	if (!(file->f_mode & FMODE_WRITE))
+		return 0;
+	return flags & FS_FLAG_IMMUTABLE || (flags & FS_FLAG_APPEND && !(file->f_flags & O_APPEND))
+		       ? -EPERM
+		       : 0;
 }
 
 int mpd_getattr(struct user_namespace *ns, const struct path *path, struct kstat *stat, u32 mask,
@@ -193,6 +207,11 @@ int mpd_getattr(struct user_namespace *ns, const struct path *path, struct kstat
 	generic_fillattr(ns, inode, stat);
 	stat->btime = time_of(mpd_i(inode)->crtime);
 	stat->result_mask |= STATX_BTIME;
+	stat->attributes_mask |= STATX_ATTR_IMMUTABLE | STATX_ATTR_APPEND;
+	if (mpd_i(inode)->flags & FS_FLAG_IMMUTABLE)
+		stat->attributes |= STATX_ATTR_IMMUTABLE;
+	if (mpd_i(inode)->flags & FS_FLAG_APPEND)
+		stat->attributes |= STATX_ATTR_APPEND;
 	return 0;
 }
 

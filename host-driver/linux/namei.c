@@ -353,6 +353,8 @@ const struct inode_operations mpd_dir_iops = {
 	ATTR_IOPS,
 	.get_acl = mpd_get_acl,
 	.set_acl = mpd_set_acl,
+	.fileattr_get = mpd_fileattr_get,
+	.fileattr_set = mpd_fileattr_set,
 	.lookup = mpd_lookup,
 	.atomic_open = mpd_atomic_open,
 	.create = mpd_create,
@@ -370,6 +372,8 @@ const struct inode_operations mpd_file_iops = {
 	ATTR_IOPS,
 	.get_acl = mpd_get_acl,
 	.set_acl = mpd_set_acl,
+	.fileattr_get = mpd_fileattr_get,
+	.fileattr_set = mpd_fileattr_set,
 };
 
 const struct inode_operations mpd_special_iops = {

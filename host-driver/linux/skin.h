@@ -48,6 +48,7 @@ struct mpd_inode {
 	node_t node;
 	const u32 *word; /* V1 */
 	u32 changes;
+	u32 flags; /* FS_FLAG_*. The VFS has no S_IMMUTABLE and S_APPEND: it would not ask again */
 	struct plat_time crtime;
 	struct mutex open_lock;
 	u32 nopen;  /* [open_lock] open files here; the pool counts them as one */
@@ -127,6 +128,8 @@ int mpd_permission(struct user_namespace *ns, struct inode *inode, int mask);
 int mpd_setattr(struct user_namespace *ns, struct dentry *dentry, struct iattr *attr);
 int mpd_getattr(struct user_namespace *ns, const struct path *path, struct kstat *stat, u32 mask,
 		unsigned int flags);
+/* -EPERM: its flags forbid that the file is opened like this. Its attributes are fresh. */
+int mpd_open_allowed(const struct inode *inode, const struct file *file);
 int mpd_inode_cache_init(void);
 void mpd_inode_cache_exit(void);
 extern const struct super_operations mpd_super_ops;
@@ -147,6 +150,11 @@ int mpd_file_opened(struct inode *inode, struct file *file);
 int mpd_mmap(struct file *file, struct vm_area_struct *vma);
 int mpd_map_start(struct mpd_sb *s);
 void mpd_map_stop(struct mpd_sb *s);
+
+/* ---- flags.c */
+struct fileattr;
+int mpd_fileattr_get(struct dentry *dentry, struct fileattr *fa);
+int mpd_fileattr_set(struct user_namespace *ns, struct dentry *dentry, struct fileattr *fa);
 
 /* ---- xattr.c */
 extern const struct xattr_handler *mpd_xattr_handlers[];

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* lsattr and chattr. The VFS has seen that the caller may, and turns FS_IOC_FSSETXATTR into flags. */
+#include <linux/fs.h>
+#include <linux/fileattr.h>
+
+#include "skin.h"
+
+int mpd_fileattr_get(struct dentry *dentry, struct fileattr *fa)
+{
+	struct inode *inode = d_inode(dentry);
+	int err = mpd_refresh(inode);
+
+	if (!err)
+		fileattr_fill_flags(fa, mpd_i(inode)->flags);
+	return err;
+}
+
+int mpd_fileattr_set(struct user_namespace *ns, struct dentry *dentry, struct fileattr *fa)
+{
+	struct inode *inode = d_inode(dentry);
+	struct exec *x;
+	int err;
+
+	BUILD_BUG_ON(FS_FLAG_IMMUTABLE != FS_IMMUTABLE_FL || FS_FLAG_APPEND != FS_APPEND_FL);
+	if (fileattr_has_fsx(fa))
+		return -EOPNOTSUPP;
+	x = mpd_begin(inode->i_sb);
+	err = fs_setflags(x, mpd_node(inode), fa->flags);
+	mpd_end(inode->i_sb, x);
+	return err ? err : mpd_refresh(inode);
+}
