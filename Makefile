@@ -89,7 +89,8 @@ soak: deps ## the main job again and again until it fails or ROUNDS (default 20)
 
 check-generated: ## fail if checked-in generated files differ from their source
 
-SHELL_SCRIPTS := $(shell grep -lE '^\#!/bin/(ba|busybox )?sh' .ci/run tests/* tests/*/* tests/*/*/* 2>/dev/null)
+SHELL_SCRIPTS := $(shell grep -lE '^\#!/bin/(ba|busybox )?sh' .ci/run tests/* tests/*/* tests/*/*/* \
+	host-driver/*/* host-driver/*/*/* firmware/*/* firmware/*/*/* firmware/*/*/*/* 2>/dev/null)
 
 lint: check-generated lint-format lint-shell ## all static checks
 

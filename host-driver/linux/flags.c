@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* lsattr and chattr. The VFS has seen that the caller may, and turns FS_IOC_FSSETXATTR into flags. */
+/* lsattr and chattr. The VFS has seen that the caller may, and turns FS_IOC_FSSETXATTR into flags.
+ */
 #include <linux/fs.h>
 #include <linux/fileattr.h>
 

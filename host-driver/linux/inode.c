@@ -90,6 +90,7 @@ static void set_ops(struct inode *inode, const struct fs_attr *attr)
 	case S_IFREG:
 		inode->i_op = &mpd_file_iops;
 		inode->i_fop = &mpd_file_fops;
+		inode->i_mapping->a_ops = &mpd_aops;
 		break;
 	case S_IFDIR:
 		inode->i_op = &mpd_dir_iops;

@@ -43,5 +43,5 @@ $(MODULE): $(UML) $(MODULE_SRC) $(MODULE_HDR) $(MODULE_DIR)/core.o host-driver/l
 uml: deps ## a User-Mode Linux kernel and mpdisk.ko, the filesystem in shared mode, for it
 	@$(MAKE) --no-print-directory $(MODULE)
 
-LINT_C += $(MODULE_SRC) $(MODULE_HDR)
+LINT_C += $(MODULE_SRC) $(MODULE_HDR) firmware/platform/uml/code/mem.c
 .PHONY: uml

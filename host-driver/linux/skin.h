@@ -33,7 +33,8 @@ struct mpd_sb {
 	struct exec *keeper;   /* [map_lock] pins what is mapped */
 	struct list_head
 		mapped; /* struct mpd_inode.mapped, the oldest first; nobody sleeps over it */
-	u32 nmapped, max_mapped; /* frames */
+	struct list_head late;   /* [map_lock] struct page.lru: unmapped, but somebody holds them */
+	u32 nmapped, max_mapped; /* frames, those as well */
 	u32 nstores;             /* inodes with frames that users may store into */
 	u32 nfaults;             /* faults that are being served */
 	struct task_struct *revoker;
@@ -147,6 +148,7 @@ int mpd_fsync(struct file *file, loff_t start, loff_t end, int datasync);
 int mpd_file_opened(struct inode *inode, struct file *file);
 
 /* ---- mmap.c */
+extern const struct address_space_operations mpd_aops;
 int mpd_mmap(struct file *file, struct vm_area_struct *vma);
 int mpd_map_start(struct mpd_sb *s);
 void mpd_map_stop(struct mpd_sb *s);

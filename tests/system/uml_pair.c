@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * uml_pair a|b DIR [-n OPERATIONS] [-s SEED]: two machines with the same filesystem at DIR, each
- * running this program. What one does the other sees in its next operation: names, attributes,
- * data, what is stored into mapped memory; locks exclude.
+ * uml_pair a|b DIR DISK [-n OPERATIONS] [-s SEED]: two machines with the same filesystem at DIR,
+ * and DISK, which may be written to, each running this program. What one does the other sees in its
+ * next operation: names, attributes, data, what is stored into mapped memory; locks exclude.
  *
  * They meet at words of a file that both have mapped. In the last part both go through the same
  * random operations on one file: one of them carries an operation out, the other keeps up with it
@@ -507,6 +507,11 @@ static const struct {
 	CASE(truncation_reaches_mapped_memory),
 	CASE(io_from_its_own_mapping),
 	CASE(locks_exclude),
+	CASE(direct_io_of_mapped_memory),
+	CASE(held_pages_outlive_the_file),
+	CASE(futexes_wake_processes),
+	CASE(mapping_grows),
+	CASE(flags_are_seen),
 	CASE(random_operations_on_one_file),
 };
 
@@ -542,8 +547,9 @@ int main(int argc, char **argv)
 		else
 			return 2;
 	}
-	if (argc - optind != 2)
+	if (argc - optind != 3)
 		return 2;
+	pair_disk = argv[optind + 2];
 	pair_role = argv[optind][0] == 'b';
 	OK(chdir(argv[optind + 1]));
 	umask(022);

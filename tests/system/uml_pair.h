@@ -26,6 +26,14 @@ void random_operations_on_one_file(void);
 extern uint32_t pair_operations;
 extern uint64_t pair_seed;
 
+/* uml_pair_pages.c */
+extern const char *pair_disk; /* a disk of this machine, the same for both */
+void direct_io_of_mapped_memory(void);
+void held_pages_outlive_the_file(void);
+void futexes_wake_processes(void);
+void mapping_grows(void);
+void flags_are_seen(void);
+
 #define OK(call)                                                                                   \
 	({                                                                                         \
 		__typeof__(call) r_ = (call);                                                      \
