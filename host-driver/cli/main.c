@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* mpdisk: the host's program. Chooses the command; as mount.mpdisk it is mount(8)'s helper. */
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -49,6 +50,11 @@ int usage_error(const char *format, ...)
 	return EXIT_USAGE;
 }
 
+static bool asks_for_help(const char *word)
+{
+	return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0;
+}
+
 int main(int argc, char **argv)
 {
 	const char *slash = argc > 0 ? strrchr(argv[0], '/') : NULL;
@@ -58,16 +64,16 @@ int main(int argc, char **argv)
 		return mount_helper(argc, argv);
 	if (argc < 2)
 		return usage_error("a command is missing");
+	if (asks_for_help(argv[1]) || (argc > 2 && asks_for_help(argv[2]))) {
+		fputs(help, stdout);
+		return EXIT_SUCCESS;
+	}
 	if (strcmp(argv[1], "mount") == 0)
 		return cmd_mount(argc - 1, argv + 1);
 	if (strcmp(argv[1], "vhost-fs") == 0)
 		return cmd_vhost_fs(argc - 1, argv + 1);
 	if (strcmp(argv[1], "status") == 0)
 		return cmd_status(argc - 1, argv + 1);
-	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
-		fputs(help, stdout);
-		return EXIT_SUCCESS;
-	}
 	if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0) {
 		puts("mpdisk " MPDISK_VERSION);
 		return EXIT_SUCCESS;

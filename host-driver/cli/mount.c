@@ -271,7 +271,7 @@ int cmd_mount(int argc, char **argv)
 	int c;
 
 	opterr = 0;
-	while ((c = getopt_long(argc, argv, "+:p:i:o:fd", longs, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, ":p:i:o:fd", longs, NULL)) != -1) {
 		switch (c) {
 		case 'p':
 			options.link = optarg;
@@ -306,7 +306,7 @@ int cmd_mount(int argc, char **argv)
 	if (options.link && (options.image || options.pool))
 		return usage_error("mount: --port goes without --image and --pool");
 	if (argc - optind != 1)
-		return usage_error("mount: one DIR is expected after the options");
+		return usage_error("mount: one DIR is expected");
 	options.dir = argv[optind];
 	return mount_disk(&options) ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -172,7 +172,7 @@ int cmd_status(int argc, char **argv)
 	int c, err;
 
 	opterr = 0;
-	while ((c = getopt_long(argc, argv, "+:p:", longs, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, ":p:", longs, NULL)) != -1) {
 		if (c == ':')
 			return usage_error("status: '%s' needs a value", argv[optind - 1]);
 		if (c == 'p')

@@ -187,7 +187,7 @@ int cmd_vhost_fs(int argc, char **argv)
 	int c, err;
 
 	opterr = 0;
-	while ((c = getopt_long(argc, argv, "+:p:i:s:t:q:o:fd", longs, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, ":p:i:s:t:q:o:fd", longs, NULL)) != -1) {
 		switch (c) {
 		case 'p':
 			options->link = optarg;

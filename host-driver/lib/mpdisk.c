@@ -139,6 +139,15 @@ static int image_open(struct mpdisk *disk, const struct mpdisk_options *o, bool 
 }
 
 /* ---- the pool file */
+/* Its locks would wait for each other for ever. */
+static bool is_image(int fd, const char *image)
+{
+	struct stat a, b;
+
+	return fstat(fd, &a) == 0 && stat(image, &b) == 0 && a.st_dev == b.st_dev &&
+	       a.st_ino == b.st_ino;
+}
+
 static int pool_file_open(struct mpdisk *disk, const struct mpdisk_options *o)
 {
 	disk->alone = !o->pool;
@@ -146,6 +155,9 @@ static int pool_file_open(struct mpdisk *disk, const struct mpdisk_options *o)
 			   : memfd_create("mpdisk", MFD_CLOEXEC);
 	if (disk->fd < 0)
 		return refuse(o, -errno, "%s: %s", o->pool ? o->pool : "memory", strerror(errno));
+	if (is_image(disk->fd, o->image))
+		return refuse(o, -EINVAL, "%s: is the image, and the pool is another file",
+			      o->pool);
 	return 0;
 }
 
