@@ -37,7 +37,7 @@ all: ## build everything
 PACKAGES := gcc g++ make pkg-config libfuse3-dev fuse3 fuse2fs bindfs zlib1g-dev e2fsprogs util-linux attr acl \
 	git sqlite3 rsync fio dbench fsmark stress-ng \
 	qemu-system-x86 qemu-system-common cpio linux-source-6.1 flex bison bc \
-	busybox iproute2 ocfs2-tools gnuplot-nox \
+	patch busybox iproute2 ocfs2-tools gnuplot-nox \
 	python3 python3-venv xz-utils psmisc verilator yosys gcc-riscv64-unknown-elf \
 	picolibc-riscv64-unknown-elf clang-format shellcheck
 VENV := $(BUILD)/venv
