@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// Arbiter and simulated memory with all masters' pins.
+// Arbiter and simulated memory with all masters' pins; port_tb.sv has its memory here, too.
 `default_nettype none
 
 module mem_tb #(

@@ -11,7 +11,7 @@ verilated_bench = @mkdir -p $(@D) && verilator --cc --exe --build -O3 --assert -
 	-CFLAGS '-std=c++17 -Wall -Wextra -I$(CURDIR)/tests/rtl' $(abspath $2) >$(@D)/$1.log 2>&1 || \
 	{ cat $(@D)/$1.log; exit 1; }
 
-$(BUILD)/rtl/port_bench: tests/rtl/port_tb.sv tests/rtl/port_bench.cpp tests/rtl/port_world.h \
+$(BUILD)/rtl/port_bench: tests/rtl/port_tb.sv tests/rtl/mem_tb.sv tests/rtl/port_bench.cpp tests/rtl/port_world.h \
 		tests/rtl/port_case.h $(PORT_RTL) $(MEM_RTL) $(PORT_INCLUDES)
 	$(call verilated_bench,port_tb,$(filter %.sv %.cpp,$^))
 

@@ -127,54 +127,21 @@ module port_tb #(
     assign m_len_o   = len[1:0];
     assign m_beat_o  = wready[1:0] | rvalid[1:0];
 
-    logic        mv, mr, mw, mwr, mrv;
-    logic [27:0] ma;
-    logic [6:0]  ml;
-    logic [31:0] mwd, mrd;
-    logic [3:0]  mst;
-
-    mem_arbiter #(
+    mem_tb #(
         .Masters(3)
-    ) u_arbiter (
+    ) u_memory (
         .clk_i,
         .rst_ni,
-        .s_valid_i (valid),
-        .s_ready_o (ready),
-        .s_write_i (write),
-        .s_addr_i  (addr),
-        .s_len_i   (len),
-        .s_wdata_i (wdata),
-        .s_wstrb_i (wstrb),
-        .s_wready_o(wready),
-        .s_rvalid_o(rvalid),
-        .s_rdata_o (rdata),
-        .m_valid_o (mv),
-        .m_ready_i (mr),
-        .m_write_o (mw),
-        .m_addr_o  (ma),
-        .m_len_o   (ml),
-        .m_wdata_o (mwd),
-        .m_wstrb_o (mst),
-        .m_wready_i(mwr),
-        .m_rvalid_i(mrv),
-        .m_rdata_i (mrd)
-    );
-
-    mem_sim #(
-        .MemoryMiB(4)
-    ) u_mem (
-        .clk_i,
-        .rst_ni,
-        .s_valid_i (mv),
-        .s_ready_o (mr),
-        .s_write_i (mw),
-        .s_addr_i  (ma),
-        .s_len_i   (ml),
-        .s_wdata_i (mwd),
-        .s_wstrb_i (mst),
-        .s_wready_o(mwr),
-        .s_rvalid_o(mrv),
-        .s_rdata_o (mrd)
+        .valid_i (valid),
+        .ready_o (ready),
+        .write_i (write),
+        .addr_i  (addr),
+        .len_i   (len),
+        .wdata_i (wdata),
+        .wstrb_i (wstrb),
+        .wready_o(wready),
+        .rvalid_o(rvalid),
+        .rdata_o (rdata)
     );
 endmodule
 

@@ -79,7 +79,7 @@ class world
 
 	uint32_t &memory(uint32_t word)
 	{
-		return dut->rootp->port_tb__DOT__u_mem__DOT__mem[word];
+		return dut->rootp->port_tb__DOT__u_memory__DOT__u_mem__DOT__mem[word];
 	}
 
 	/* ---- link */
