@@ -17,7 +17,8 @@ static const char help[] =
 	"       mpdisk status --port LINK\n"
 	"       mpdisk status --pool FILE\n"
 	"       mpdisk status DIR | SOCKET\n"
-	"       mpdisk --help | --version\n"
+	"       mpdisk [COMMAND] --help\n"
+	"       mpdisk --version\n"
 	"\n"
 	"mount    mount the disk behind LINK, or IMAGE, on DIR; unmount with umount or fusermount3 "
 	"-u\n"
@@ -36,7 +37,8 @@ static const char help[] =
 	"  -o OPTIONS     ro, attach_timeout, pool, pool_size, threads, as above\n"
 	"status   show the state of a port that is not in use, of a pool, of a mount or a guest\n"
 	"\n"
-	"LINK is sim:PATH, the socket of a port of mpdisk-sim.\n";
+	"LINK is sim:PATH, the socket of a port of mpdisk-sim.\n"
+	"Exit status: 0 done, 1 failed, 2 called wrongly.\n";
 
 int usage_error(const char *format, ...)
 {
@@ -50,33 +52,40 @@ int usage_error(const char *format, ...)
 	return EXIT_USAGE;
 }
 
-static bool asks_for_help(const char *word)
+static bool is_option(const char *word, const char *name, const char *letter)
 {
-	return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0;
+	return strcmp(word, name) == 0 || strcmp(word, letter) == 0;
 }
 
 int main(int argc, char **argv)
 {
+	static const struct {
+		const char *name;
+		int (*run)(int argc, char **argv);
+	} commands[] = {
+		{"mount", cmd_mount},
+		{"vhost-fs", cmd_vhost_fs},
+		{"status", cmd_status},
+	};
 	const char *slash = argc > 0 ? strrchr(argv[0], '/') : NULL;
 	const char *name = argc > 0 ? (slash ? slash + 1 : argv[0]) : "mpdisk";
+	size_t i;
 
 	if (strcmp(name, "mount.mpdisk") == 0)
 		return mount_helper(argc, argv);
 	if (argc < 2)
 		return usage_error("a command is missing");
-	if (asks_for_help(argv[1]) || (argc > 2 && asks_for_help(argv[2]))) {
-		fputs(help, stdout);
-		return EXIT_SUCCESS;
-	}
-	if (strcmp(argv[1], "mount") == 0)
-		return cmd_mount(argc - 1, argv + 1);
-	if (strcmp(argv[1], "vhost-fs") == 0)
-		return cmd_vhost_fs(argc - 1, argv + 1);
-	if (strcmp(argv[1], "status") == 0)
-		return cmd_status(argc - 1, argv + 1);
-	if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0) {
+	if (is_option(argv[1], "--version", "-V")) {
 		puts("mpdisk " MPDISK_VERSION);
 		return EXIT_SUCCESS;
 	}
+	if (is_option(argv[1], "--help", "-h") ||
+	    (argc > 2 && is_option(argv[2], "--help", "-h"))) {
+		fputs(help, stdout);
+		return EXIT_SUCCESS;
+	}
+	for (i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+		if (strcmp(argv[1], commands[i].name) == 0)
+			return commands[i].run(argc - 1, argv + 1);
 	return usage_error("'%s' is not a command", argv[1]);
 }

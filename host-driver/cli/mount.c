@@ -61,17 +61,9 @@ static void log_fuse(enum fuse_log_level level, const char *format, va_list args
 static void describe(void *user, char *text, unsigned int size)
 {
 	struct mounted *mounted = user;
-	const struct mount_options *options = &mounted->options;
-	int n;
+	size_t n = options_describe(&mounted->options, "dir", mounted->dir, text, size);
 
-	if (options->link)
-		n = snprintf(text, size, "link        %s\ndir         %s\n", options->link,
-			     mounted->dir);
-	else
-		n = snprintf(text, size, "image       %s\npool        %s\ndir         %s\n",
-			     options->image, options->pool ? options->pool : "-", mounted->dir);
-	if (n > 0 && (unsigned int)n < size)
-		mounted->carrier->describe(mounted->carried, text + n, size - (unsigned int)n);
+	mounted->carrier->describe(mounted->carried, text + n, size - (unsigned int)n);
 }
 
 static void on_ready(void *user, int error)
@@ -258,53 +250,18 @@ static int mount_disk(struct mount_options *options)
 
 int cmd_mount(int argc, char **argv)
 {
-	static const struct option longs[] = {
-		{"port", required_argument, NULL, 'p'},
-		{"pool", required_argument, NULL, 'P'},
-		{"image", required_argument, NULL, 'i'},
-		{"options", required_argument, NULL, 'o'},
-		{"foreground", no_argument, NULL, 'f'},
-		{"debug", no_argument, NULL, 'd'},
-		{NULL, 0, NULL, 0},
-	};
+	static const struct option longs[] = {OPTIONS_LONG, {NULL, 0, NULL, 0}};
 	struct mount_options options = MOUNT_OPTIONS_DEFAULT;
+	const char *wrong;
 	int c;
 
 	opterr = 0;
-	while ((c = getopt_long(argc, argv, ":p:i:o:fd", longs, NULL)) != -1) {
-		switch (c) {
-		case 'p':
-			options.link = optarg;
-			break;
-		case 'P':
-			free(options.pool);
-			options.pool = strdup(optarg);
-			break;
-		case 'i':
-			options.image = optarg;
-			break;
-		case 'o':
-			if (options_parse(&options, optarg))
-				return usage_error("mount: the options are wrong");
-			break;
-		case 'd':
-			options.trace = true;
-			options.foreground = true;
-			break;
-		case 'f':
-			options.foreground = true;
-			break;
-		case ':':
-			return usage_error("mount: '%s' needs a value", argv[optind - 1]);
-		default:
-			return usage_error("mount: unknown option '%s'", argv[optind - 1]);
-		}
-	}
-	if (!options.link && !options.image)
-		return usage_error(options.pool ? "mount: --image IMAGE is missing"
-						: "mount: --port LINK or --image IMAGE is missing");
-	if (options.link && (options.image || options.pool))
-		return usage_error("mount: --port goes without --image and --pool");
+	while ((c = getopt_long(argc, argv, OPTIONS_SHORT, longs, NULL)) != -1)
+		if (options_take(&options, c, argv))
+			return EXIT_USAGE;
+	wrong = options_wrong(&options);
+	if (wrong)
+		return usage_error("mount: %s", wrong);
 	if (argc - optind != 1)
 		return usage_error("mount: one DIR is expected");
 	options.dir = argv[optind];

@@ -4,10 +4,13 @@
 #include "options.h"
 
 #include <errno.h>
+#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "cli.h"
 
 #define MAX_READ_BYTES (128u << 10)
 
@@ -159,6 +162,60 @@ int options_parse(struct mount_options *options, const char *text)
 	}
 	free(copy);
 	return err;
+}
+
+int options_take(struct mount_options *options, int c, char **argv)
+{
+	switch (c) {
+	case 'p':
+		options->link = optarg;
+		return 0;
+	case 'P':
+		free(options->pool);
+		options->pool = strdup(optarg);
+		return 0;
+	case 'i':
+		options->image = optarg;
+		return 0;
+	case 'o':
+		if (options_parse(options, optarg))
+			return usage_error("%s: the options are wrong", argv[0]);
+		return 0;
+	case 'd':
+		options->trace = true;
+		options->foreground = true;
+		return 0;
+	case 'f':
+		options->foreground = true;
+		return 0;
+	case ':':
+		return usage_error("%s: '%s' needs a value", argv[0], argv[optind - 1]);
+	default:
+		return usage_error("%s: unknown option '%s'", argv[0], argv[optind - 1]);
+	}
+}
+
+const char *options_wrong(const struct mount_options *options)
+{
+	if (!options->link && !options->image)
+		return options->pool ? "--image IMAGE is missing"
+				     : "--port LINK or --image IMAGE is missing";
+	if (options->link && (options->image || options->pool))
+		return "--port goes without --image and --pool";
+	return NULL;
+}
+
+size_t options_describe(const struct mount_options *options, const char *what, const char *where,
+			char *text, size_t size)
+{
+	int n;
+
+	if (options->link)
+		n = snprintf(text, size, "link        %s\n%-12s%s\n", options->link, what, where);
+	else
+		n = snprintf(text, size, "image       %s\npool        %s\n%-12s%s\n",
+			     options->image, options->pool ? options->pool : "-", what, where);
+	return n < 0 ? 0 : (size_t)n < size ? (size_t)n : size - 1;
 }
 
 /* True, and the word is gone, if the options hold it. */

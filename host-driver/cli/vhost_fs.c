@@ -49,17 +49,9 @@ static void tell_failure(const struct device *device, int err)
 static void describe(void *user, char *text, unsigned int size)
 {
 	struct device *device = user;
-	const struct mount_options *o = &device->options;
-	int n;
+	size_t n = options_describe(&device->options, "socket", device->socket, text, size);
 
-	if (o->link)
-		n = snprintf(text, size, "link        %s\nsocket      %s\n", o->link,
-			     device->socket);
-	else
-		n = snprintf(text, size, "image       %s\npool        %s\nsocket      %s\n",
-			     o->image, o->pool ? o->pool : "-", device->socket);
-	if (n > 0 && (unsigned int)n < size)
-		device->carrier->describe(device->carried, text + n, size - (unsigned int)n);
+	device->carrier->describe(device->carried, text + n, size - (unsigned int)n);
 }
 
 /* The socket is there: tells everybody, and serves. */
@@ -140,11 +132,8 @@ static const char *check(const struct device *device)
 {
 	const struct mount_options *o = &device->options;
 
-	if (!o->link && !o->image)
-		return o->pool ? "--image IMAGE is missing"
-			       : "--port LINK or --image IMAGE is missing";
-	if (o->link && (o->image || o->pool))
-		return "--port goes without --image and --pool";
+	if (options_wrong(o))
+		return options_wrong(o);
 	if (!device->socket)
 		return "--socket PATH is missing";
 	if (!device->tag)
@@ -169,63 +158,29 @@ static unsigned int parse_queues(const char *text)
 int cmd_vhost_fs(int argc, char **argv)
 {
 	static const struct option longs[] = {
-		{"port", required_argument, NULL, 'p'},
-		{"pool", required_argument, NULL, 'P'},
-		{"image", required_argument, NULL, 'i'},
 		{"socket", required_argument, NULL, 's'},
 		{"tag", required_argument, NULL, 't'},
 		{"queues", required_argument, NULL, 'q'},
 		{"in-band", no_argument, NULL, 'b'},
-		{"options", required_argument, NULL, 'o'},
-		{"foreground", no_argument, NULL, 'f'},
-		{"debug", no_argument, NULL, 'd'},
+		OPTIONS_LONG,
 		{NULL, 0, NULL, 0},
 	};
 	struct device device = {.options = MOUNT_OPTIONS_DEFAULT, .queues = 1, .ready_fd = -1};
-	struct mount_options *options = &device.options;
 	const char *wrong;
 	int c, err;
 
 	opterr = 0;
-	while ((c = getopt_long(argc, argv, ":p:i:s:t:q:o:fd", longs, NULL)) != -1) {
-		switch (c) {
-		case 'p':
-			options->link = optarg;
-			break;
-		case 'P':
-			free(options->pool);
-			options->pool = strdup(optarg);
-			break;
-		case 'i':
-			options->image = optarg;
-			break;
-		case 's':
+	while ((c = getopt_long(argc, argv, OPTIONS_SHORT "s:t:q:", longs, NULL)) != -1) {
+		if (c == 's')
 			device.socket = optarg;
-			break;
-		case 't':
+		else if (c == 't')
 			device.tag = optarg;
-			break;
-		case 'q':
+		else if (c == 'q')
 			device.queues = parse_queues(optarg);
-			break;
-		case 'b':
+		else if (c == 'b')
 			device.in_band = true;
-			break;
-		case 'o':
-			if (options_parse(options, optarg))
-				return usage_error("vhost-fs: the options are wrong");
-			break;
-		case 'd':
-			options->trace = options->foreground = true;
-			break;
-		case 'f':
-			options->foreground = true;
-			break;
-		case ':':
-			return usage_error("vhost-fs: '%s' needs a value", argv[optind - 1]);
-		default:
-			return usage_error("vhost-fs: unknown option '%s'", argv[optind - 1]);
-		}
+		else if (options_take(&device.options, c, argv))
+			return EXIT_USAGE;
 	}
 	if (optind != argc)
 		return usage_error("vhost-fs: '%s' is too much", argv[optind]);
@@ -233,6 +188,6 @@ int cmd_vhost_fs(int argc, char **argv)
 	if (wrong)
 		return usage_error("vhost-fs: %s", wrong);
 	err = start(&device);
-	options_free(options);
+	options_free(&device.options);
 	return err ? EXIT_FAILURE : EXIT_SUCCESS;
 }
