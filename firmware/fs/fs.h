@@ -87,6 +87,8 @@ struct fs_statfs {
 int warn_unused fs_statfs(struct exec *x, struct fs_statfs *out);
 
 /* ---- names (fs/namei.c) */
+/* "." is the node itself, of any type, so that what a host remembers of a node it can find again:
+ * -ESTALE if it has no name and nobody has it open. */
 int warn_unused fs_lookup(struct exec *x, node_t dir, struct fs_name name, struct fs_attr *out);
 /* mode: type and permission bits, umask already applied by the caller unless the directory has a
  * default ACL: pass the raw mode and x->cred.umask. rdev for devices. The new inode is opened once

@@ -90,6 +90,25 @@ int op_end(struct exec *x, int err, struct inode *const *pins, u32 n)
 
 /* ---- lookup */
 
+/* ".", of any type: a host that was given a file handle has the node and no name. */
+static int lookup_self(struct exec *x, node_t node, struct fs_attr *out)
+{
+	struct inode *inode = NULL;
+	int err;
+
+	tx_begin(x);
+	err = inode_get_node(x, node, &inode);
+	if (!err)
+		err = inode_lock_read(x, inode);
+	if (!err && !inode_raw(x, inode)->i_links_count && !inode->opens)
+		err = -MP_ESTALE; /* there is no way to it any more but of those who are in it */
+	if (!err) {
+		inode_saw(x, inode);
+		inode_attr(x, inode, out);
+	}
+	return op_end(x, err, &inode, 1);
+}
+
 /* "..": the parent may not be locked while its child is, so it is pinned in one transaction and
  * read in the next; pinned, its number cannot come to mean another inode. */
 static int lookup_parent(struct exec *x, node_t node, struct fs_attr *out)
@@ -134,16 +153,12 @@ static __attribute__((noinline)) int lookup(struct exec *x, node_t node, struct 
 	if (err)
 		return err;
 	dots = name_dots(name);
-	if (dots == 2)
-		return lookup_parent(x, node, out);
+	if (dots)
+		return dots == 2 ? lookup_parent(x, node, out) : lookup_self(x, node, out);
 	tx_begin(x);
 	err = dir_lock(x, node, false, &in[0]);
 	if (err)
 		goto out;
-	if (dots) {
-		inode_attr(x, in[0], out);
-		goto out;
-	}
 	err = dir_find(x, in[0], name, &key, &ino);
 	dcache_told(x, &key);
 	if (!err)

@@ -142,6 +142,9 @@ void mpd_evict_inode(struct inode *inode);
 extern const struct dentry_operations mpd_dentry_ops;
 extern const struct inode_operations mpd_dir_iops, mpd_file_iops, mpd_link_iops, mpd_special_iops;
 
+/* ---- export.c */
+extern const struct export_operations mpd_export_ops;
+
 /* ---- dir.c, file.c */
 extern const struct file_operations mpd_dir_fops, mpd_file_fops;
 int mpd_fsync(struct file *file, loff_t start, loff_t end, int datasync);

@@ -148,6 +148,7 @@ static int mpd_fill_super(struct super_block *sb, struct fs_context *fc)
 	sb->s_time_max = 0x37fffffffll;
 	sb->s_flags |= SB_POSIXACL;
 	sb->s_op = &mpd_super_ops;
+	sb->s_export_op = &mpd_export_ops;
 	sb->s_d_op = &mpd_dentry_ops;
 	sb->s_xattr = mpd_xattr_handlers;
 	err = mpd_map_start(s);

@@ -54,6 +54,32 @@ TEST(dot_and_dotdot_are_found)
 	fixture_unmount_check();
 }
 
+TEST(dot_finds_the_node_itself_as_long_as_it_is_in_use)
+{
+	struct fs_attr attr;
+	struct exec *x;
+	node_t f, link;
+
+	fixture_make(64, NULL, NULL);
+	x = fixture_mount();
+	f = mk(x, FS_ROOT, "f");
+	CHECK_OK(fs_symlink(x, FS_ROOT, nm("link"), nm("f"), &attr));
+	link = attr.node;
+	x = fixture_remount();
+	CHECK_EQ(look(x, f, "."), f);
+	CHECK_EQ(look(x, link, "."), link);
+	CHECK_ERR(fs_lookup(x, f, nm(".."), &attr), -MP_ENOTDIR);
+	CHECK_ERR(fs_lookup(x, f + (1ull << 32), nm("."), &attr), -MP_ESTALE);
+	CHECK_OK(fs_open(x, f, 0, &attr));
+	CHECK_OK(fs_unlink(x, FS_ROOT, nm("f")));
+	CHECK_EQ(look(x, f, "."), f);
+	CHECK_OK(fs_release(x, f));
+	CHECK_ERR(fs_lookup(x, f, nm("."), &attr), -MP_ESTALE);
+	CHECK_OK(fs_unlink(x, FS_ROOT, nm("link")));
+	CHECK_ERR(fs_lookup(x, link, nm("."), &attr), -MP_ESTALE);
+	fixture_unmount_check();
+}
+
 TEST(bad_names_are_refused)
 {
 	char longest[257];
