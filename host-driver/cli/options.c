@@ -23,17 +23,19 @@ static const char *const passed[] = {
 	"exec",        "noexec",
 	"async",       "sync",
 	"dirsync",     "atime",
-	"noatime",     "diratime",
-	"nodiratime",  "auto_unmount",
+	"noatime",     "auto_unmount",
 };
 
 static const char *const passed_with_value[] = {
 	"fsname=", "max_read=", "context=", "fscontext=", "defcontext=", "rootcontext="};
 
-/* mount(8) and systemd leave these in. */
-static const char *const ignored[] = {"defaults", "auto",   "noauto", "user",       "nouser",
-				      "users",    "owner",  "group",  "_netdev",    "nofail",
-				      "relatime", "silent", "loud",   "strictatime"};
+/* mount(8) and systemd leave these in. When access times change is the filesystem's business. */
+static const char *const ignored[] = {
+	"defaults",   "auto",        "noauto",        "user",       "nouser",
+	"users",      "owner",       "group",         "_netdev",    "nofail",
+	"silent",     "loud",        "diratime",      "nodiratime", "relatime",
+	"norelatime", "strictatime", "nostrictatime", "lazytime",   "nolazytime",
+};
 
 static const char *const ignored_prefix[] = {"x-", "comment="};
 
