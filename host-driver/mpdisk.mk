@@ -8,7 +8,7 @@ MPDISK_DIR := $(BUILD)/host-driver
 MPDISK_DEBUG_DIR := $(BUILD)/debug/host-driver
 PORT_CLIENT_OBJS := $(patsubst %,$(MPDISK_DIR)/fuse/%.o,port_attach port_client port_slots)
 MPDISK_NAMES := $(addprefix fuse/,port_attach port_client port_slots fuse_rules serve port_serve pool_serve pool_call) \
-	$(addprefix vhost/,vhost messages requests queue memory fs_pool fs_port) \
+	$(addprefix vhost/,vhost messages requests wait queue memory fs_pool fs_port) \
 	$(addprefix cli/,main mount options report status status_pool status_socket carrier_port \
 		carrier_pool background vhost_fs)
 MPDISK_LIB_NAMES := $(addprefix lib/,mpdisk watch)

@@ -33,6 +33,7 @@ static int pool_attach_carrier(const struct carrier_config *config, void **state
 		.name = config->dir,
 		.pool_mib = options->pool_mib,
 		.read_only = options->read_only,
+		.warm = true,
 		.verbose = options->trace,
 		.logger = log_line,
 	};

@@ -11,12 +11,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/magic.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -26,6 +28,7 @@
 
 #define FLUSH_SECONDS 1
 #define FLUSH_FRAMES 256u
+#define WARM_STEP (2u << 20) /* bytes */
 
 _Static_assert((s64)MPDISK_LOCK_HOST(POOL_HOSTS) > 0, "byte offsets");
 
@@ -387,11 +390,37 @@ static int join(struct mpdisk *disk, const struct mpdisk_options *o)
 }
 
 /* ---- the flusher */
+static bool is_ending(struct mpdisk *disk)
+{
+	bool ending;
+
+	pthread_mutex_lock(&disk->lock);
+	ending = disk->ending;
+	pthread_mutex_unlock(&disk->lock);
+	return ending;
+}
+
+/* A page costs 0.5 us when it is touched first: not in the middle of an operation. A pool in
+ * another filesystem than tmpfs would be written to its disk. */
+static void warm_up(struct mpdisk *disk)
+{
+	struct statfs st;
+	u32 at;
+
+	if (!disk->warm || fstatfs(disk->fd, &st) != 0 || st.f_type != TMPFS_MAGIC)
+		return;
+	for (at = 0; at < disk->pool.size && !is_ending(disk); at += WARM_STEP)
+		if (madvise((u8 *)disk->pool.base + at, min_of(WARM_STEP, disk->pool.size - at),
+			    MADV_POPULATE_WRITE) != 0)
+			return; /* an old kernel has no such advice */
+}
+
 static void *flusher_main(void *arg)
 {
 	struct mpdisk *disk = arg;
 	struct timespec until;
 
+	warm_up(disk);
 	pthread_mutex_lock(&disk->lock);
 	clock_gettime(CLOCK_MONOTONIC, &until);
 	while (!disk->ending) {
@@ -500,6 +529,7 @@ int mpdisk_open(const struct mpdisk_options *o, struct mpdisk **out)
 	if (!disk)
 		return -ENOMEM;
 	disk->fd = -1;
+	disk->warm = o->warm;
 	pthread_mutex_init(&disk->lock, NULL);
 	for (u32 i = 0; i < POOL_HOSTS; i++)
 		pthread_mutex_init(&disk->recovering[i], NULL);

@@ -37,6 +37,7 @@ struct mpdisk_options {
 	const char *name;  /* shown to people by `mpdisk status`; NULL: none */
 	u32 pool_mib;      /* 0: as it is, or MPDISK_POOL_DEFAULT_MIB */
 	bool read_only;
+	bool warm;                /* to live long: takes all pages of the pool, in the background */
 	bool verbose;             /* also PLAT_INFO lines */
 	plat_posix_logger logger; /* NULL: stderr */
 	void *logger_arg;

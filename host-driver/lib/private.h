@@ -23,6 +23,7 @@ struct mpdisk {
 	bool locked;   /* MPDISK_LOCK_JOIN is ours */
 	bool mounted;  /* by this host */
 	bool alone;    /* no name: nobody else can attach */
+	bool warm;     /* as it was asked for */
 	struct exec x; /* its own executor: mounts, writes back, unmounts */
 	pthread_t flusher;
 	bool flusher_started;

@@ -118,10 +118,18 @@ static const char *lay_out(struct thread *t)
 	return NULL;
 }
 
+/* Whether a guest sends it behind the back of whoever has caused it. */
+static bool is_aside(u32 opcode)
+{
+	return opcode == FUSE_FORGET || opcode == FUSE_BATCH_FORGET || opcode == FUSE_RELEASE ||
+	       opcode == FUSE_RELEASEDIR;
+}
+
 static void answer(struct thread *t, u32 filled)
 {
 	struct iovec iov[POOL_CALL_IOV];
 
+	t->request.awaited = !is_aside(t->c.call.in->opcode);
 	if (vhost_answer(&t->request, iov, (int)pool_call_reply(&t->c, iov), filled))
 		return;
 	pool_call_fail(&t->c, -EIO); /* there is less room than it asked for */

@@ -188,6 +188,7 @@ static void queue_update(struct vhost *vhost, struct queue *queue)
 	queue->ring.event_idx = vhost->features >> VIRTIO_RING_F_EVENT_IDX & 1;
 	queue->ring.next_used = __atomic_load_n(&queue->ring.used->idx, __ATOMIC_RELAXED);
 	queue->ring.told_used = queue->ring.next_used;
+	queue->untold = 0;
 	queue_give_held(queue);
 	vhost_wake(vhost); /* it may have been kicked before */
 }

@@ -8,32 +8,12 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
-#define LOOK_NS 1000000 /* while somebody waits for a queue to be empty */
+#define UNTOLD_MAX 16u /* answers that nobody awaits */
 #define CALL_MS 10000
-
-bool vhost_wait(struct vhost *vhost)
-{
-	struct epoll_event event;
-
-	if (atomic_load(&vhost->stopping))
-		return false;
-	if (epoll_wait(vhost->epoll, &event, 1, -1) < 0 && errno != EINTR)
-		return false;
-	atomic_fetch_add(&vhost->taking, vhost->config_in.takes);
-	return !atomic_load(&vhost->stopping);
-}
-
-void vhost_wake(struct vhost *vhost)
-{
-	if (eventfd_write(vhost->wake_fd, 1) < 0)
-		vhost_fail(vhost, "the eventfd of the waiting threads does not work");
-}
 
 void vhost_fail(struct vhost *vhost, const char *why)
 {
@@ -83,9 +63,8 @@ static int take(struct vhost *vhost, struct queue *queue, struct vhost_request *
 	pthread_mutex_lock(&queue->lock);
 	ring_quiet(&queue->ring);
 	got = ring_pop(&queue->ring, &vhost->memory, &request->chain, &why);
-	if (!got && ring_arm(&queue->ring))
+	if (!got && !vhost->looks && ring_arm(&queue->ring))
 		got = ring_pop(&queue->ring, &vhost->memory, &request->chain, &why);
-	request->more = got > 0 && ring_has_more(&queue->ring);
 	pthread_mutex_unlock(&queue->lock);
 	if (got < 0)
 		vhost_fail(vhost, why);
@@ -119,6 +98,7 @@ static int pop(struct vhost *vhost, unsigned int i, struct vhost_request *reques
 	request->queue = i;
 	request->life = queue->life;
 	request->alone = false;
+	request->awaited = true;
 	request->waiting_max = waiting_max(&queue->ring);
 	request->got = 0;
 	request->at = request->at_offset = 0;
@@ -133,6 +113,7 @@ int vhost_pop(struct vhost *vhost, struct vhost_request *request)
 	pthread_rwlock_rdlock(&vhost->config);
 	for (i = 0; got <= 0 && i < vhost->config_in.nqueues && !atomic_load(&vhost->why); i++)
 		got = pop(vhost, i, request);
+	request->more = got > 0 && queues_have_request(vhost);
 	if (memory_is_lost(&vhost->memory))
 		vhost_fail(vhost, "its memory has become shorter");
 	pthread_rwlock_unlock(&vhost->config);
@@ -279,7 +260,7 @@ static void call_by_message(struct vhost *vhost, unsigned int i)
 	pthread_mutex_unlock(&vhost->channel_lock);
 }
 
-static void call_guest(struct vhost *vhost, unsigned int i)
+void queue_call(struct vhost *vhost, unsigned int i)
 {
 	const struct queue *queue = &vhost->queues[i];
 	const uint64_t one = 1;
@@ -328,6 +309,12 @@ bool vhost_fill(struct vhost_request *request, uint32_t offset, const struct iov
 	return done;
 }
 
+bool queue_wants_call(struct queue *queue)
+{
+	queue->untold = 0;
+	return ring_wants_call(&queue->ring);
+}
+
 /* [config] */
 static void push(struct vhost_request *request, const struct iovec *iov, int niov, uint32_t len)
 {
@@ -339,10 +326,12 @@ static void push(struct vhost_request *request, const struct iovec *iov, int nio
 		return;
 	pthread_mutex_lock(&queue->lock);
 	ring_push(&queue->ring, request->chain.head, len);
-	call = ring_wants_call(&queue->ring);
+	queue->untold++;
+	call = (request->awaited || queue->untold >= UNTOLD_MAX || !vhost->looks) &&
+	       queue_wants_call(queue);
 	pthread_mutex_unlock(&queue->lock);
 	if (call)
-		call_guest(vhost, request->queue);
+		queue_call(vhost, request->queue);
 }
 
 /* [config] */
@@ -433,58 +422,4 @@ bool vhost_answer(struct vhost_request *request, const struct iovec *iov, int ni
 void vhost_broken(struct vhost_request *request, const char *why)
 {
 	vhost_fail(request->vhost, why);
-}
-
-/* ---- waiting for what is under way. Control thread: nobody else changes the configuration. */
-static bool is_active(struct vhost *vhost, struct queue *queue)
-{
-	(void)vhost;
-	return atomic_load(&queue->active);
-}
-
-static bool is_kicked(struct vhost *vhost, struct queue *queue)
-{
-	bool more = false;
-
-	if (atomic_load(&vhost->why))
-		return false;
-	if (queue->running) {
-		pthread_mutex_lock(&queue->lock);
-		more = ring_has_more(&queue->ring);
-		pthread_mutex_unlock(&queue->lock);
-	}
-	return more ||
-	       (vhost->config_in.takes ? atomic_load(&vhost->taking) : atomic_load(&queue->active));
-}
-
-static void await(struct vhost *vhost, struct queue *queue,
-		  bool (*busy)(struct vhost *vhost, struct queue *queue), int timeout_ms)
-{
-	struct timespec until, look;
-	bool late = false;
-
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += timeout_ms / 1000;
-	pthread_mutex_lock(&vhost->count_lock);
-	atomic_fetch_add(&vhost->awaiting, 1);
-	while (!late && busy(vhost, queue)) {
-		clock_gettime(CLOCK_MONOTONIC, &look);
-		late = timeout_ms >= 0 && look.tv_sec >= until.tv_sec;
-		look.tv_nsec += LOOK_NS;
-		look.tv_sec += look.tv_nsec / 1000000000;
-		look.tv_nsec %= 1000000000;
-		pthread_cond_timedwait(&vhost->idle, &vhost->count_lock, &look);
-	}
-	atomic_fetch_sub(&vhost->awaiting, 1);
-	pthread_mutex_unlock(&vhost->count_lock);
-}
-
-void queue_await(struct vhost *vhost, struct queue *queue, int timeout_ms)
-{
-	await(vhost, queue, is_active, timeout_ms);
-}
-
-void queue_await_kick(struct vhost *vhost, struct queue *queue)
-{
-	await(vhost, queue, is_kicked, -1);
 }

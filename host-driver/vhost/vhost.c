@@ -118,6 +118,8 @@ int vhost_new(const struct vhost_config *config, struct vhost **out)
 	if (!vhost)
 		return -ENOMEM;
 	vhost->config_in = *config;
+	vhost->looks =
+		!config->in_band && !config->takes; /* neither is about this machine's time */
 	vhost->connection = vhost->listener = vhost->channel = -1;
 	vhost->epoll = vhost->wake_fd = vhost->stop_fd = vhost->control_fd = -1;
 	init_locks(vhost);

@@ -52,8 +52,10 @@ struct vhost_request {
 	struct vhost *vhost;
 	unsigned int queue;
 	uint32_t life; /* of the queue: a queue that starts anew has another one */
-	bool more;     /* when it was taken there was another one behind it */
+	bool more;     /* when it was taken another one waited */
 	bool alone;
+	bool awaited; /* by somebody in the guest, who is told at once when it is answered; else
+		       * with another one, or when there is nothing else to do */
 	uint32_t got;
 	/* so many that wait for locks a guest may leave in this queue: there must be room for the
 	 * one that ends their waiting */

@@ -36,6 +36,7 @@ struct queue {
 	bool stopping;                /* [config] what is under way may end, nothing new begins */
 	uint32_t life;                /* [config] */
 	int kick, call, err;          /* [config] */
+	unsigned int untold;          /* [lock] answers that nobody awaits, and no call was made */
 	struct held *held;            /* [lock] */
 	atomic_uint active;           /* requests that threads are at, or about to take */
 };
@@ -61,6 +62,11 @@ struct vhost {
 	int stop_fd;    /* readable from vhost_stop() on */
 	int control_fd; /* wakes the control thread */
 	bool bound;
+
+	bool looks;           /* threads look at the queues for a while before they sleep */
+	atomic_bool looking;  /* one of them does */
+	unsigned int pass;    /* [looking] times that none shall, and */
+	unsigned int to_pass; /* [looking] after the next look in vain */
 
 	pthread_rwlock_t config;
 	struct memory memory;       /* [config] */
@@ -110,6 +116,14 @@ void queue_forget(struct vhost *vhost, struct queue *queue);
 void queue_await(struct vhost *vhost, struct queue *queue, int timeout_ms);
 /* Control thread: waits until there is nothing in the queue, and what was is served, or taken. */
 void queue_await_kick(struct vhost *vhost, struct queue *queue);
+
+/* [the queue's lock] Whether the guest is to be told of what it has not been told of; then it is.
+ */
+bool queue_wants_call(struct queue *queue);
+/* [config] */
+void queue_call(struct vhost *vhost, unsigned int i);
+/* [config] Whether there is one that may be taken. */
+bool queues_have_request(struct vhost *vhost);
 
 /* [config] The queue runs again: answers that it missed. */
 void queue_give_held(struct queue *queue);

@@ -132,22 +132,6 @@ static const char *others_see_what_was_written(struct front *f)
 	return NULL;
 }
 
-static const char *many_requests_are_answered_after_one_kick(struct front *f)
-{
-	int tags[FRONT_TAGS], i;
-
-	f->quiet = true;
-	for (i = 0; i < (int)FRONT_TAGS; i++)
-		tags[i] = front_submit(f, 1, FUSE_LOOKUP, 1, "lost+found", 11, NULL, 0,
-				       16 + sizeof(struct fuse_entry_out));
-	f->quiet = false;
-	CHECK(front_await(f, tags[0], 100, NULL, NULL) == 1);
-	front_kick_always(f, 1);
-	for (i = 0; i < (int)FRONT_TAGS; i++)
-		CHECK(front_await(f, tags[i], 5000, NULL, NULL) == 0);
-	return NULL;
-}
-
 static bool wants_kick(const struct front *f)
 {
 	const struct front_queue *q = &f->queue[1];
@@ -167,6 +151,22 @@ static bool becomes_idle(struct front *f)
 	return wants_kick(f);
 }
 
+static const char *many_requests_are_answered_after_one_kick(struct front *f)
+{
+	int tags[FRONT_TAGS], i;
+
+	CHECK(becomes_idle(f));
+	f->quiet = true;
+	for (i = 0; i < (int)FRONT_TAGS; i++)
+		tags[i] = front_submit(f, 1, FUSE_LOOKUP, 1, "lost+found", 11, NULL, 0,
+				       16 + sizeof(struct fuse_entry_out));
+	f->quiet = false;
+	front_kick_always(f, 1);
+	for (i = 0; i < (int)FRONT_TAGS; i++)
+		CHECK(front_await(f, tags[i], 5000, NULL, NULL) == 0);
+	return NULL;
+}
+
 static const char *kick_is_asked_for_when_idle(struct front *f)
 {
 	struct fuse_entry_out entry;
@@ -179,17 +179,54 @@ static const char *kick_is_asked_for_when_idle(struct front *f)
 	return NULL;
 }
 
-static bool was_called(struct front *f, int ms)
+/* Of the process behind the socket, in ticks; -1: not to be known. */
+static long processor_time(const struct front *f)
 {
-	struct pollfd pollfd = {.fd = f->queue[1].call, .events = POLLIN};
-	eventfd_t count;
+	long user = -1, system = -1;
+	struct ucred peer;
+	socklen_t len = sizeof(peer);
+	char name[64];
+	FILE *stat;
 
-	return poll(&pollfd, 1, ms) > 0 && eventfd_read(f->queue[1].call, &count) == 0;
+	if (getsockopt(f->sock, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0)
+		return -1;
+	snprintf(name, sizeof(name), "/proc/%d/stat", (int)peer.pid);
+	stat = fopen(name, "r");
+	if (!stat)
+		return -1;
+	if (fscanf(stat, "%*d (%*[^)]) %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %ld %ld", &user,
+		   &system) != 2)
+		user = -1;
+	fclose(stat);
+	return user < 0 ? -1 : user + system;
 }
 
-static void want_call(struct front *f, uint16_t at)
+static const char *idle_device_leaves_the_processor_alone(struct front *f)
 {
-	__atomic_store_n(&f->queue[1].avail->ring[FRONT_SIZE], at, __ATOMIC_SEQ_CST);
+	struct fuse_entry_out entry;
+	long before, used;
+
+	CHECK(fuse_find(f, 1, "lost+found", &entry) == 0);
+	CHECK(becomes_idle(f));
+	before = processor_time(f);
+	CHECK(before >= 0);
+	sleep(1);
+	used = processor_time(f) - before;
+	CHECK(used * 20 < sysconf(_SC_CLK_TCK)); /* it writes back once a second */
+	return NULL;
+}
+
+static bool was_called(struct front *f, unsigned int queue, int ms)
+{
+	struct pollfd pollfd = {.fd = f->queue[queue].call, .events = POLLIN};
+	eventfd_t count;
+
+	return poll(&pollfd, 1, ms) > 0 && eventfd_read(f->queue[queue].call, &count) == 0;
+}
+
+static void want_call(struct front *f, unsigned int queue, uint16_t at)
+{
+	__atomic_store_n(&f->queue[queue].avail->ring[FRONT_SIZE], at, __ATOMIC_SEQ_CST);
 }
 
 static const char *event_index_suppresses_calls(struct front *f)
@@ -197,16 +234,16 @@ static const char *event_index_suppresses_calls(struct front *f)
 	struct fuse_entry_out entry;
 	unsigned int i;
 
-	was_called(f, 0);
-	want_call(f, (uint16_t)(f->queue[1].next_used + 3)); /* the fourth from here on */
+	was_called(f, 1, 0);
+	want_call(f, 1, (uint16_t)(f->queue[1].next_used + 3)); /* the fourth from here on */
 	for (i = 0; i < 3; i++) {
 		CHECK(fuse_find(f, 1, "lost+found", &entry) == 0);
-		CHECK(!was_called(f, 30));
+		CHECK(!was_called(f, 1, 30));
 	}
 	CHECK(fuse_find(f, 1, "lost+found", &entry) == 0);
-	CHECK(was_called(f, 3000));
+	CHECK(was_called(f, 1, 3000));
 	CHECK(fuse_find(f, 1, "lost+found", &entry) == 0);
-	CHECK(!was_called(f, 30)); /* not asked for again */
+	CHECK(!was_called(f, 1, 30)); /* not asked for again */
 	return NULL;
 }
 
@@ -214,15 +251,15 @@ static const char *flag_suppresses_calls(struct front *f)
 {
 	struct fuse_entry_out entry;
 
-	was_called(f, 0);
+	was_called(f, 1, 0);
 	CHECK(fuse_find(f, 1, "lost+found", &entry) == 0);
-	CHECK(was_called(f, 3000));
+	CHECK(was_called(f, 1, 3000));
 	__atomic_store_n(&f->queue[1].avail->flags, VRING_AVAIL_F_NO_INTERRUPT, __ATOMIC_SEQ_CST);
 	CHECK(fuse_find(f, 1, "lost+found", &entry) == 0);
-	CHECK(!was_called(f, 30));
+	CHECK(!was_called(f, 1, 30));
 	__atomic_store_n(&f->queue[1].avail->flags, 0, __ATOMIC_SEQ_CST);
 	CHECK(fuse_find(f, 1, "lost+found", &entry) == 0);
-	CHECK(was_called(f, 3000));
+	CHECK(was_called(f, 1, 3000));
 	return NULL;
 }
 
@@ -236,6 +273,24 @@ static const char *forget_on_the_urgent_queue_ends(struct front *f)
 	tag = front_submit(f, 0, FUSE_FORGET, entry.nodeid, &in, sizeof(in), NULL, 0, 0);
 	CHECK(front_await(f, tag, 5000, NULL, NULL) == 0);
 	CHECK(fuse_find(f, 1, "lost+found", &entry) == 0);
+	return NULL;
+}
+
+/* The device may tell of it with another answer; but there is none. */
+static const char *end_of_a_forget_is_told_at_last(struct front *f)
+{
+	const struct fuse_forget_in in = {.nlookup = 1};
+	struct fuse_entry_out entry;
+	int tag, i;
+
+	for (i = 0; i < 40; i++) {
+		CHECK(fuse_find(f, 1, "lost+found", &entry) == 0);
+		was_called(f, 0, 0);
+		want_call(f, 0, f->queue[0].next_used);
+		tag = front_submit(f, 0, FUSE_FORGET, entry.nodeid, &in, sizeof(in), NULL, 0, 0);
+		CHECK(was_called(f, 0, 5000));
+		CHECK(front_await(f, tag, 0, NULL, NULL) == 0);
+	}
 	return NULL;
 }
 
@@ -456,7 +511,7 @@ static const char *kicks_and_calls_by_message(struct front *f)
 
 	CHECK(f->calls == 1);   /* of FUSE_INIT */
 	CHECK(becomes_idle(f)); /* else it may find the request without a kick */
-	want_call(f, f->queue[1].next_used);
+	want_call(f, 1, f->queue[1].next_used);
 	CHECK(fuse_find(f, 1, "lost+found", &entry) == 0);
 	CHECK(f->calls == 2); /* it was answered before the kick was acknowledged */
 	return NULL;
@@ -500,6 +555,8 @@ int main(int argc, char **argv)
 	RUN(both, event_index_suppresses_calls);
 	RUN(FRONT_PLAIN, flag_suppresses_calls);
 	RUN(both, forget_on_the_urgent_queue_ends);
+	RUN(both, end_of_a_forget_is_told_at_last);
+	RUN(both, idle_device_leaves_the_processor_alone);
 	RUN(both, messages_are_acknowledged);
 	RUN(both, lock_is_waited_for);
 	RUN(both, waits_leave_room_in_the_queue);
