@@ -2,9 +2,10 @@
 /*
  * virtio-fs requests served by the threads of this process (fs_pool.h).
  *
- * Whoever waits for a kick sleeps in vhost_wait(); one kick wakes one of them. While it works the
- * guest does not kick; so it wakes another one when it is about to wait itself, for the medium or
- * another executor, and when requests keep waiting while it has one in its hands.
+ * Whoever waits for a kick sleeps in vhost_wait(), after a short look; one kick wakes one of them.
+ * While one looks or works the guest does not kick; so it wakes another one when it is about to
+ * wait itself, for the medium or another executor, and when requests keep waiting while it has one
+ * in its hands.
  *
  * Data is copied once: between the guest's memory and frames of the pool. A READ or WRITE may be
  * longer than what the filesystem does at once: then it is done in parts.

@@ -89,7 +89,8 @@ void vhost_taken(struct vhost *vhost);
 /* Another thread of those in vhost_wait() shall look at the queues. */
 void vhost_wake(struct vhost *vhost);
 
-/* Takes the next request of any queue: 1, or 0 when there is none; then guests kick again. */
+/* Takes the next request of any queue: 1, or 0 when there is none. Guests kick again from
+ * vhost_wait() on; with config.takes or config.in_band, at once. */
 int vhost_pop(struct vhost *vhost, struct vhost_request *request)
 	__attribute__((warn_unused_result));
 
