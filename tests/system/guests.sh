@@ -52,7 +52,7 @@ guest_log() {
 
 # ready_or_dead N BOOTS: so often it must have come up.
 ready_or_dead() {
-	[ "$(grep -ac '^guest: ready' "$RUN/guest$1/console" 2>/dev/null)" -ge "$2" ] ||
+	[ "$(cat "$RUN/guest$1/console" 2>/dev/null | grep -ac '^guest: ready')" -ge "$2" ] ||
 		! alive "$(cat "$RUN/guest$1.pid")"
 }
 
@@ -117,8 +117,13 @@ unmount_guest() {
 
 # reboot_guest N: without unmounting first.
 reboot_guest() {
-	"$ON" -t 2 "$RUN/guest$1" /mnt/busybox reboot -f 2>/dev/null
-	await_guest "$1" 2
+	local on status=0
+	"$ON" "$RUN/guest$1" /mnt/busybox reboot -f 2>/dev/null &
+	on=$!
+	await_guest "$1" 2 || status=1
+	kill -KILL $on 2>/dev/null # the guest that would have answered is no more
+	wait $on 2>/dev/null
+	return $status
 }
 
 # kill_guest N: it gets no chance to do anything more.

@@ -57,12 +57,12 @@ static void read_all(void *buffer, size_t len)
 	}
 }
 
-static void send_frame(uint32_t type, const void *data, size_t len)
+static void send_frame(uint16_t type, const void *data, size_t len)
 {
 	struct {
 		struct frame frame;
 		char data[FRAME_DATA];
-	} out = {.frame = {.job = job.number, .type = type, .len = (uint32_t)len}};
+	} out = {.frame = {FRAME_MAGIC, type, (uint16_t)len, job.number}};
 	size_t done = 0, size = sizeof(out.frame) + len;
 	ssize_t n;
 
@@ -85,7 +85,7 @@ static void close_fd(int *fd)
 }
 
 /* Passes on what there is; false at the end. */
-static bool pass_on(int *fd, uint32_t type)
+static bool pass_on(int *fd, uint16_t type)
 {
 	char buffer[FRAME_DATA];
 	ssize_t n;
@@ -204,6 +204,10 @@ static void serve_frame(void)
 	struct frame frame;
 
 	read_all(&frame, sizeof(frame));
+	while (frame.magic != FRAME_MAGIC) {
+		memmove(&frame, (char *)&frame + 1, sizeof(frame) - 1);
+		read_all((char *)(&frame + 1) - 1, 1);
+	}
 	if (frame.len > sizeof(data)) {
 		fprintf(stderr, "agent: a frame of %u bytes\n", frame.len);
 		exit(1);

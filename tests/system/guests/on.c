@@ -84,12 +84,12 @@ static bool take_channel(void)
 	return to_guest >= 0 && from_guest >= 0 && fcntl(to_guest, F_SETFL, 0) == 0;
 }
 
-static bool send_frame(uint32_t type, const void *data, size_t len)
+static bool send_frame(uint16_t type, const void *data, size_t len)
 {
 	struct {
 		struct frame frame;
 		char data[FRAME_DATA];
-	} out = {.frame = {.job = job, .type = type, .len = (uint32_t)len}};
+	} out = {.frame = {FRAME_MAGIC, type, (uint16_t)len, job}};
 	const size_t size = sizeof(out.frame) + len;
 
 	memcpy(out.data, data, len);

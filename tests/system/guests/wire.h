@@ -3,7 +3,8 @@
  * What `on` on the host and the agent in a guest say to each other over a channel, two FIFOs on the
  * host's side and a serial port on the guest's: frames. A channel carries one job at a time; every
  * frame bears its job's number, which is random, so that what a job that was given up still sends
- * is never taken for the next one's.
+ * is never taken for the next one's. By the magic the agent of a guest that was rebooted finds the
+ * first whole frame: what was left in the channel, a tty that was not raw yet may have bent.
  */
 #ifndef GUESTS_WIRE_H
 #define GUESTS_WIRE_H
@@ -22,10 +23,13 @@ enum frame_type {
 	FRAME_TAKEN,  /* the input has been taken, more may come */
 };
 
+#define FRAME_MAGIC 0x4d46504dU
+
 struct frame {
+	uint32_t magic;
+	uint16_t type;
+	uint16_t len; /* bytes that follow, at most FRAME_DATA */
 	uint64_t job;
-	uint32_t type;
-	uint32_t len; /* bytes that follow, at most FRAME_DATA */
 };
 
 /*
