@@ -52,6 +52,7 @@ TEST(any_place_length_and_split)
 			u32 want = by_bits(seed, b + at, len);
 
 			CHECK_EQ(crc32c(seed, b + at, len), want);
+			CHECK_EQ(plat_crc32c(NULL, seed, b + at, len), want); /* instructions */
 			CHECK_EQ(crc32c(crc32c(seed, b + at, len / 3), b + at + len / 3,
 					len - len / 3),
 				 want);
