@@ -49,6 +49,7 @@ struct recovery {
 	ref_t table;     /* struct revoked[mask + 1] */
 	u32 mask;
 	u32 nrevoked; /* in the table */
+	u32 records;  /* in the log, of revoked blocks */
 	u32 transactions, blocks, revokes, outside;
 	bool has_super; /* the log holds the filesystem's superblock */
 	bool super;     /* R5: this pass writes that and nothing else */
@@ -208,6 +209,8 @@ static int scan(struct exec *x, struct recovery *r)
 		}
 		if (kind == LOG_REVOKE && !log_revoke_end(x, &r->log))
 			fault_set(&fault, "a list of revoked blocks makes no sense", 0, c.pos);
+		if (kind == LOG_REVOKE)
+			r->records += log_revoke_end(x, &r->log) / log_revoke_size(&r->log);
 		if (kind == LOG_COMMIT) {
 			err = scan_commit(x, r, &c, &fault, found.v1_sum);
 			if (err <= 0)
@@ -247,6 +250,12 @@ static struct revoked *revoked_place(struct exec *x, const struct recovery *r, b
 	return &table[i];
 }
 
+/* Most records that it takes. */
+static u32 table_room(const struct recovery *r)
+{
+	return r->mask / 4 * 3;
+}
+
 /* The records of log.desc. 1: the table is full. */
 static int collect_block(struct exec *x, struct recovery *r, u32 tid)
 {
@@ -259,7 +268,7 @@ static int collect_block(struct exec *x, struct recovery *r, u32 tid)
 		if (!in_part(r, block))
 			continue;
 		e = revoked_place(x, r, block);
-		if (!e->used && r->nrevoked > r->mask / 4 * 3)
+		if (!e->used && r->nrevoked > table_room(r))
 			return 1;
 		r->nrevoked += !e->used;
 		*e = (struct revoked){block, tid, 1};
@@ -434,14 +443,15 @@ static int write_home(struct exec *x, struct recovery *r)
 	return err ? err : last;
 }
 
-/* All of the pool that is left is the table. */
+/* As large as the log needs it, or nearly all of the pool that is left. */
 static int make_table(struct exec *x, struct recovery *r, struct scratch *s)
 {
-	u32 blocks = MIN_TABLE, have = (s->end - s->next) / BLOCK_SIZE;
+	u32 blocks = MIN_TABLE / 2, have = (s->end - s->next) / BLOCK_SIZE;
 
-	while (blocks * 2 <= have && blocks < 1024)
+	do {
 		blocks *= 2;
-	r->mask = blocks * (BLOCK_SIZE / (u32)sizeof(struct revoked)) - 1;
+		r->mask = blocks * (BLOCK_SIZE / (u32)sizeof(struct revoked)) - 1;
+	} while (table_room(r) < r->records && blocks * 2 <= have);
 	return scratch_take(x, s, blocks, &r->table);
 }
 
