@@ -80,7 +80,7 @@ suites: $(SUITES)
 
 bench: ## measure; needs a quiet machine
 
-soak: deps ## the main job again and again until it fails or ROUNDS (default 20) are done
+soak: deps ## crash points, deaths, generator; then the main job until it fails or ROUNDS (default 20) are done
 	@$(MAKE) --no-print-directory -j$(JOBS) all
 	@$(MAKE) --no-print-directory -j$(JOBS) $(BUILD)/tests/posix-suite
 	@$(SUDO) env BUILD=$(BUILD) LONG=1 tests/system/posix ext4 shared

@@ -42,6 +42,7 @@ $(BUILD)/tests/concurrency/tsan/%: $(BUILD)/tests/tsan/fs/%.o $(CONC_TSAN_PARTS)
 
 -include $(wildcard $(BUILD)/tests/concurrency/*.d $(BUILD)/tests/tsan/*/*.d)
 
-soak-concurrency: $(addprefix $(BUILD)/tests/concurrency/,generator_test races_test shared_generator) ## generator and races, TIMES (60) as long
-	@for t in $^; do MPDISK_TIMES=$(or $(TIMES),60) $$t || exit 1; done
+soak-concurrency: $(addprefix $(BUILD)/tests/concurrency/,generator_test races_test shared_generator) ## generator and races, TIMES (60) as long, going on as soak-crash
+	@BUILD=$(BUILD) SEED=$(SEED) tests/soak concurrency MPDISK_TIMES 2 $(or $(TIMES),60) $^
+soak: soak-concurrency
 .PHONY: soak-concurrency

@@ -11,8 +11,11 @@
  * from the last sync of that file on had it: data that is overwritten in place is not ordered with
  * metadata, but stale or foreign bytes are never seen.
  */
+#define _GNU_SOURCE
+#include <spawn.h>
 #include <stdarg.h>
 #include <sys/mman.h>
+#include <fcntl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -57,7 +60,7 @@ struct exec *crash_mount(bool recording, u32 seed, bool defer, int *err)
 	mounted.log[0] = 0;
 	if (!mounted.base)
 		mounted.base = mmap(NULL, POOL_SIZE, PROT_READ | PROT_WRITE,
-				    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+				    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	mounted.plat = plat_posix_memory(medium.image, medium.blocks);
 	if (!mounted.plat || mounted.base == MAP_FAILED)
 		crash_fail("no memory");
@@ -89,7 +92,6 @@ int crash_unmount(bool clean)
 
 /* ---- the oracle */
 struct point {
-	u64 workload;
 	u32 event;
 	u32 variant;
 	u32 low, high; /* states that are allowed */
@@ -115,7 +117,8 @@ static void point_fail(const struct point *p, const char *fmt, ...)
 static u32 last_change(const struct sync *s)
 {
 	for (u32 i = s->state; i; i--)
-		if (history.target[i] == s->node && (s->kind != SYNC_FDATASYNC || history.data[i]))
+		if (history.target[i] == s->node && history.changed[i] &&
+		    (s->kind != SYNC_FDATASYNC || history.data[i]))
 			return i;
 	return 0;
 }
@@ -304,17 +307,16 @@ static void cut_image(u64 *rng)
 static void cut_recovery(struct point *p, u32 seed, u64 *rng)
 {
 	const struct medium kept = medium;
-	size_t size = (size_t)medium.blocks * 4096;
-	u8 *image = malloc(size);
+	u32 mark = medium_mark();
 	int err;
 
-	memcpy(image, medium.image, size);
 	medium.events = NULL;
 	medium.nevents = medium.capacity = 0;
 	if (!crash_mount(true, seed, seed >> 8 & 1, &err))
 		point_fail(p, "cannot be mounted: %d (%s)", err, crash_log());
 	crash_unmount(false);
-	memcpy(medium.image, image, size);
+	medium_undo(mark);
+	mark = medium_mark();
 	if (medium.nevents)
 		cut_image(rng);
 	medium_begin();
@@ -324,26 +326,36 @@ static void cut_recovery(struct point *p, u32 seed, u64 *rng)
 	medium.capacity = kept.capacity;
 	p->who = "us, cut off recovering";
 	recover_ours(p, seed);
-	medium_undo_to(kept.nundo);
-	memcpy(medium.image, image, size);
-	free(image);
+	medium_undo(mark);
 }
 
-static int run_fsck(const char *path, const char *how, char *out, size_t size)
+/* args: NULL behind the last. */
+static int run_fsck(const struct medium_file *file, const char *const *args, char *out, size_t size)
 {
-	char command[600];
-	FILE *pipe;
-	size_t n;
-	int status;
+	char *argv[8] = {"e2fsck"};
+	posix_spawn_file_actions_t actions;
+	int ends[2], status, n = 1;
+	size_t used = 0;
+	ssize_t got;
+	pid_t pid;
 
-	snprintf(command, sizeof(command),
-		 "PATH=$PATH:/sbin:/usr/sbin e2fsck %s '%s' 2>&1 </dev/null", how, path);
-	pipe = popen(command, "r");
-	if (!pipe)
+	while (*args)
+		argv[n++] = (char *)*args++;
+	argv[n] = (char *)file->path;
+	if (pipe2(ends, O_CLOEXEC) || posix_spawn_file_actions_init(&actions) ||
+	    posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0) ||
+	    posix_spawn_file_actions_adddup2(&actions, ends[1], 1) ||
+	    posix_spawn_file_actions_adddup2(&actions, ends[1], 2) ||
+	    posix_spawnp(&pid, argv[0], &actions, NULL, argv, environ))
 		crash_fail("e2fsck cannot be run");
-	n = fread(out, 1, size - 1, pipe);
-	out[n] = 0;
-	status = pclose(pipe);
+	posix_spawn_file_actions_destroy(&actions);
+	close(ends[1]);
+	while ((got = read(ends[0], out + used, size - 1 - used)) > 0)
+		used += (size_t)got;
+	close(ends[0]);
+	out[used] = 0;
+	if (waitpid(pid, &status, 0) != pid)
+		crash_fail("e2fsck is lost");
 	for (char *c = out; *c; c++)
 		if (*c == '\n')
 			*c = ';';
@@ -354,37 +366,58 @@ static int run_fsck(const char *path, const char *how, char *out, size_t size)
  * A superblock that is torn cannot be opened by e2fsck unless it is told where the backup is: it
  * looks where groups of the usual size would have it. (We mend it from the log.)
  */
-static const char *fsck_repair(void)
+static const char *const *fsck_repair(void)
 {
+	static const char *const plain[] = {"-fy", NULL};
+	static const char *const backup[] = {"-fy", "-b", "1024", "-B", "4096", NULL};
 	const struct ext4_super *sb = (const void *)(medium.image + EXT4_SUPER_OFFSET);
 
-	return sb->s_checksum == crc32c(~0u, sb, offsetof(struct ext4_super, s_checksum))
-		       ? "-fy"
-		       : "-fy -b 1024 -B 4096";
+	return sb->s_checksum == crc32c(~0u, sb, offsetof(struct ext4_super, s_checksum)) ? plain
+											  : backup;
 }
 
-static void fsck_clean(const struct point *p, const char *path)
+static void fsck_clean(const struct point *p, const struct medium_file *file)
 {
+	static const char *const look[] = {"-fn", NULL};
 	char out[1500];
-	int status = run_fsck(path, "-fn", out, sizeof(out));
+	int status = run_fsck(file, look, out, sizeof(out));
 
 	if (status)
 		point_fail(p, "e2fsck -fn ends with %d: %s", status, out);
 }
 
+/* It recovers the image, is content with that, and we see there what the history allows. */
+static void recover_theirs(struct point *p, struct medium_file *file, const char *const *repair,
+			   u32 seed)
+{
+	u8 *image = medium.image;
+	char out[1500];
+	int status;
+	u32 mark;
+
+	p->who = "e2fsck";
+	status = run_fsck(file, repair, out, sizeof(out));
+	if (status & ~1)
+		point_fail(p, "e2fsck -fy ends with %d: %s", status, out);
+	fsck_clean(p, file);
+	medium.image = file->bytes;
+	mark = medium_mark();
+	recover_ours(p, seed);
+	medium_undo(mark);
+	medium.image = image;
+}
+
 static void check_point(const struct check_options *opt, struct point *p, u64 *rng,
 			struct check_counts *counts)
 {
+	bool replay = opt->only_event != ~0u;
 	u32 seed = crash_random(rng, 1u << 30);
-	bool fsck = opt->only_event != ~0u || crash_random(rng, opt->fsck_every) == 0;
-	char path[300], out[1500];
-	const char *repair = fsck_repair();
-	int status;
+	bool fsck = crash_random(rng, opt->fsck_every) == 0 || replay;
+	const char *const *repair = fsck_repair();
 
-	snprintf(path, sizeof(path), "%s/crash-%d", opt->dir, (int)getpid());
 	if (fsck)
-		medium_save(path);
-	if (opt->only_event != ~0u || crash_random(rng, CUT_EVERY) == 0) {
+		medium_save(opt->theirs);
+	if (crash_random(rng, CUT_EVERY) == 0 || replay) {
 		cut_recovery(p, seed, rng);
 		counts->recoveries++;
 	}
@@ -394,26 +427,9 @@ static void check_point(const struct check_options *opt, struct point *p, u64 *r
 	if (!fsck)
 		return;
 	counts->fscks++;
-	/* theirs, of the same image, which we then look at */
-	p->who = "e2fsck";
-	status = run_fsck(path, repair, out, sizeof(out));
-	if (status & ~1)
-		point_fail(p, "e2fsck -fy ends with %d: %s", status, out);
-	fsck_clean(p, path);
-	/* ours, which they look at */
-	p->who = "us";
-	{
-		char ours[320];
-
-		snprintf(ours, sizeof(ours), "%s.ours", path);
-		medium_save(ours);
-		fsck_clean(p, ours);
-		unlink(ours);
-	}
-	p->who = "e2fsck";
-	medium_take(path);
-	unlink(path);
-	recover_ours(p, seed);
+	medium_save(opt->ours);
+	fsck_clean(p, opt->ours);
+	recover_theirs(p, opt->theirs, repair, seed);
 }
 
 /* ---- the images of one event */
@@ -424,20 +440,18 @@ static void check_event(const struct check_options *opt, u64 workload, u32 first
 {
 	for (u32 v = 0; v < VARIANTS; v++) {
 		u64 rng = opt->seed * 0x9E3779B97F4A7C15ull ^ workload << 24 ^ event * 8ull ^ v;
-		struct point p = {.workload = workload, .event = event, .variant = v};
+		struct point p = {.event = event, .variant = v};
+		u32 mark;
 
 		if (opt->only_event != ~0u && opt->only_variant != v)
 			continue;
 		crash_random(&rng, 0);
 		bounds(&p, &medium.events[event]);
-		for (u32 i = first; i <= event; i++) {
-			u32 sectors = chosen(v, i == event, &rng);
-
-			if (sectors)
-				medium_put(&medium.events[i], sectors);
-		}
+		mark = medium_mark();
+		for (u32 i = first; i <= event; i++)
+			medium_write(&medium.events[i], chosen(v, i == event, &rng));
 		check_point(opt, &p, &rng, counts);
-		medium_undo();
+		medium_undo(mark);
 	}
 }
 

@@ -39,42 +39,49 @@ struct event {
 	u8 *data;    /* 4096 bytes */
 };
 
+struct undo {
+	u32 block;
+	u32 level; /* that had kept it before */
+	u8 old[4096];
+};
+
 struct medium {
 	u8 *image; /* while recording: as it is; while checking: durable, but for what is undone */
 	u32 blocks;
 	struct event *events;
 	u32 nevents, capacity;
 	u32 started, synced;
-	/* undoing: the first content of each block that has been changed since undo_begin */
-	u8 *touched;
-	struct {
-		u32 block;
-		u8 old[4096];
-	} * undo;
+	/* what blocks held when they first changed behind each mark */
+	struct undo *undo;
 	u32 nundo, undo_capacity;
+	u32 *level_of; /* of each block: marks when it was kept last */
+	u32 level;     /* marks now */
 	struct plat_posix_watch record, undo_watch;
 };
 
 extern struct medium medium;
 
-/* Takes the image at path. */
-void medium_load(const char *path);
-/* Every write and flush of the plat goes into the record, or into the undo list. */
+/* A medium as a file, which has a name for other programs only. */
+struct medium_file {
+	int fd;
+	u32 blocks;
+	u8 *bytes;
+	char path[40]; /* for programs that this process starts */
+};
+
+/* Every write of the plat can be undone; recording: every write and flush goes into the record. */
 void medium_record(struct plat *plat);
 void medium_undoing(struct plat *plat);
 /* The record begins anew: what is there is durable. */
 void medium_begin(void);
-/* Takes back everything since the last call. */
-void medium_undo(void);
-/* The same, back to when there were n entries. */
-void medium_undo_to(u32 n);
-/* Writes the block, so that medium_undo() takes it back; sectors: a bit for each 512 bytes. */
-void medium_put(const struct event *event, u32 sectors);
-/* The same for good. */
+/* From here on what changes can be taken back, by medium_undo() of what this returns. They nest. */
+u32 medium_mark(void);
+void medium_undo(u32 mark);
+/* Writes the block; sectors: a bit for each 512 bytes. */
 void medium_write(const struct event *event, u32 sectors);
-/* The image as it is now, into a file. */
-void medium_save(const char *path);
-void medium_take(const char *path);
+void medium_file_make(struct medium_file *file, u32 blocks);
+/* The file is as the medium is now. */
+void medium_save(struct medium_file *file);
 
 /* ---- tree.c */
 struct node {
@@ -117,7 +124,8 @@ struct sync {
 struct history {
 	struct tree states[MAX_STATES];
 	u32 nstates;
-	node_t target[MAX_STATES]; /* whose inode operation i - 1 changed */
+	node_t target[MAX_STATES]; /* whose inode operation i - 1 was to change */
+	bool changed[MAX_STATES];  /* whether it did: it may have failed */
 	bool data[MAX_STATES];     /* and whether fdatasync counts it */
 	struct sync syncs[MAX_STATES];
 	u32 nsyncs;
@@ -130,6 +138,8 @@ u32 work_operations(void); /* kinds of operations */
 const char *work_name(u32 op);
 /* The tree that every workload begins with. */
 void work_populate(struct exec *x, bool full);
+/* No history yet. The writes that follow have contents from number first_content on. */
+void work_begin(u32 first_content);
 /* Commits until the log has little room left, or its head is near its end. */
 void work_fill_log(struct exec *x, u64 *rng);
 /* Operation op, as many steps as it has, each a state of the history. */
@@ -141,15 +151,14 @@ void work_state(struct exec *x);
 /* ---- check.c */
 struct check_options {
 	u64 seed;
-	u32 fsck_every; /* one of so many images goes to e2fsck */
-	const char *dir;
-	u32 only_event; /* replay: ~0 for all */
+	u32 fsck_every;                    /* one of so many images goes to e2fsck */
+	struct medium_file *ours, *theirs; /* for e2fsck: what we recovered, and what it recovers */
+	u32 only_event;                    /* replay: ~0 for all */
 	u32 only_variant;
-	bool verbose;
 };
 
 struct check_counts {
-	u64 workloads, points, recoveries, fscks, writes, flushes;
+	unsigned long long workloads, points, recoveries, fscks, writes, flushes;
 };
 
 /* Every crash point of the recorded workload. */

@@ -15,9 +15,9 @@ $(CRASH_BUILD)/crash: $(CRASH_OBJECTS) $(CORE_LIB)
 	$(CC) $(CORE_FLAGS) -o $@ $^
 
 # A million crash points; what was done is kept, and the next call goes on from there.
-soak-crash: deps ## crash points until there are a million (POINTS), going on where the last run ended
+soak-crash: deps ## crash points until there are a million (POINTS, SEED), going on where the last run ended
 	@$(MAKE) --no-print-directory $(CRASH_BUILD)/crash
-	$(CRASH_BUILD)/crash -n $(or $(POINTS),1000000) -r $(BUILD)/crash-soak.state
+	$(CRASH_BUILD)/crash -n $(or $(POINTS),1000000) -s $(or $(SEED),1) -r $(BUILD)/crash-soak.state
 
 soak: soak-crash
 .PHONY: soak-crash

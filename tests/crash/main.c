@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * crash [-n POINTS] [-t SECONDS] [-s SEED] [-w WORKLOAD [-e EVENT -p VARIANT]] [-r FILE] [-v] [-l]
+ * crash [-n POINTS] [-t SECONDS] [-s SEED] [-w WORKLOAD [-e EVENT -p VARIANT]] [-r FILE] [-l]
  *
  * Runs workloads by number until POINTS crash points are checked: first each single operation with
  * each kind of sync, then pairs of operations in an order that the seed gives. -r: the state of the
- * run, so that it can go on later. -w: this workload only, -e -p: this point only.
+ * run, so that it can go on later; it does from the first workload that failed. -w: this workload
+ * only, -e -p: this point only.
  */
 #include <errno.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -18,13 +18,17 @@
 #include "tests/crash/crash.h"
 
 static struct {
-	struct check_counts counts;
+	struct check_counts counts, before; /* the workload that is checked */
+	u32 at;                             /* workload of the batch */
 	char reason[6000];
 } * shared;
 
-static u64 current;
+#define BATCH 16u            /* workloads of one process */
+#define WORKLOAD_SECONDS 600 /* it takes a tenth of one; this machine may be loaded */
+#define SAY_SECONDS 60
+
+static pid_t parent;
 static u64 run_seed = 1;
-static char dir[200] = "/dev/shm";
 
 void crash_fail(const char *fmt, ...)
 {
@@ -33,6 +37,8 @@ void crash_fail(const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(shared->reason, sizeof(shared->reason), fmt, ap);
 	va_end(ap);
+	if (getpid() == parent)
+		printf("FAIL crash_points: before the first workload: %s\n", shared->reason);
 	_exit(1);
 }
 
@@ -108,6 +114,11 @@ static u64 nth(u64 i)
 	return (turn - (MEDIA - 1)) * all() + singles() + pair;
 }
 
+static u64 workloads(void)
+{
+	return singles() + TURNS * pairs();
+}
+
 static void say(u64 number, FILE *out)
 {
 	static const char *const syncs[] = {"nothing", "fsync",      "fdatasync",
@@ -120,16 +131,17 @@ static void say(u64 number, FILE *out)
 		fprintf(out, ", %s, %s", work_name(w.second), syncs[w.after]);
 }
 
-/* ---- one workload, in a process of its own */
+/* ---- workloads, in a process of their own */
 static void run_workload(const struct check_options *opt, u64 number)
 {
 	struct workload w = decode(number);
-	u8 *begin = base[w.medium == BUSY ? PLAIN : w.medium];
 	struct exec *x;
+	u32 begin, mark;
 	int err;
 
-	memcpy(medium.image, begin, (size_t)medium.blocks * 4096);
-	memset(&history, 0, sizeof(history));
+	medium.image = base[w.medium == BUSY ? PLAIN : w.medium];
+	begin = medium_mark();
+	work_begin(1000);
 	medium.started = medium.synced = 0;
 	x = crash_mount(true, (u32)(run_seed * 31 + number), w.defer, &err);
 	if (!x)
@@ -139,9 +151,8 @@ static void run_workload(const struct check_options *opt, u64 number)
 
 		work_fill_log(x, &rng);
 		medium_begin();
-		begin = malloc((size_t)medium.blocks * 4096);
-		memcpy(begin, medium.image, (size_t)medium.blocks * 4096);
 	}
+	mark = medium_mark();
 	work_state(x);
 	work_do(x, w.first);
 	work_sync(x, w.between);
@@ -152,87 +163,113 @@ static void run_workload(const struct check_options *opt, u64 number)
 	err = crash_unmount(true);
 	if (err)
 		crash_fail("unmount: %d (%s)", err, crash_log());
-	memcpy(medium.image, begin, (size_t)medium.blocks * 4096);
+	medium_undo(mark);
 	check_all(opt, number, &shared->counts);
+	medium_begin();
+	medium_undo(begin);
 }
 
-static bool fork_workload(const struct check_options *opt, u64 number, int seconds)
+/* Returns how many hold: all, or those in front of one that fails. */
+static u32 fork_workloads(const struct check_options *opt, const u64 *numbers, u32 n)
 {
 	int status;
 	pid_t pid;
 
-	current = number;
 	shared->reason[0] = 0;
+	shared->at = 0;
 	fflush(NULL);
 	pid = fork();
 	if (pid == 0) {
-		alarm((unsigned)seconds);
-		run_workload(opt, number);
+		for (; shared->at < n; shared->at++) {
+			alarm(WORKLOAD_SECONDS);
+			shared->before = shared->counts;
+			run_workload(opt, numbers[shared->at]);
+		}
 		_exit(0);
 	}
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
 	if (status == 0)
-		return true;
+		return n;
+	shared->counts = shared->before;
 	if (WIFSIGNALED(status))
 		snprintf(shared->reason, sizeof(shared->reason), "ended by signal %d (%s)",
 			 WTERMSIG(status), strsignal(WTERMSIG(status)));
 	printf("FAIL crash_points: %s; workload: ", shared->reason);
-	say(number, stdout);
-	printf("; again: crash -s %llu -w %llu -v\n", (unsigned long long)run_seed,
-	       (unsigned long long)number);
-	return false;
+	say(numbers[shared->at], stdout);
+	printf("; again: crash -s %llu -w %llu\n", (unsigned long long)run_seed,
+	       (unsigned long long)numbers[shared->at]);
+	return shared->at;
 }
 
 /* ---- the images that they begin with, made once */
-static void make_image(bool full)
+#define BLOCKS 2560u
+#define ID "6d706469-736b-4372-a173-6800000000c0"
+
+static void make_image(struct medium_file *file, bool full)
 {
-	char path[300], command[1000];
+	char command[1000];
 	struct exec *x;
 	int err;
 
-	snprintf(path, sizeof(path), "%s/crash-base-%d", dir, (int)getpid());
+	medium_save(file);
+	/* the same ids each time, so that a seed always means the same */
 	snprintf(command, sizeof(command),
-		 "rm -f '%s'; PATH=$PATH:/sbin:/usr/sbin mke2fs -q -F -t ext4 -b 4096 -g 1024 -N "
-		 "128 "
-		 "-J size=4 '%s' 10M >/dev/null 2>&1 </dev/null",
-		 path, path);
+		 "mke2fs -q -F -t ext4 -b 4096 -g 1024 -N 128 "
+		 "-J size=4 -U " ID " -E hash_seed=" ID " %s %u >/dev/null 2>&1 </dev/null",
+		 file->path, file->blocks);
 	if (system(command) != 0)
 		crash_fail("mke2fs fails");
-	medium_load(path);
-	unlink(path);
+	base[full] = medium.image;
+	memcpy(medium.image, file->bytes, (size_t)medium.blocks * 4096);
 	x = crash_mount(true, 1, false, &err);
 	if (!x)
 		crash_fail("mount: %d (%s)", err, crash_log());
+	work_begin(0);
 	work_populate(x, full);
 	err = crash_unmount(true);
 	if (err)
 		crash_fail("unmount: %d (%s)", err, crash_log());
 	medium_begin();
-	base[full] = malloc((size_t)medium.blocks * 4096);
-	memcpy(base[full], medium.image, (size_t)medium.blocks * 4096);
+}
+
+static void make_images(struct medium_file *file)
+{
+	medium.blocks = file->blocks;
+	medium.level_of = calloc(medium.blocks, sizeof(*medium.level_of));
+	for (u32 i = 0; i < array_size(base); i++) {
+		medium.image = calloc(medium.blocks, 4096);
+		if (!medium.image || !medium.level_of)
+			crash_fail("no memory");
+		make_image(file, i == FULL);
+	}
 }
 
 /* ---- resuming */
+#define COUNTS " %llu %llu %llu %llu %llu %llu"
+
 static u64 resume(const char *path)
 {
-	unsigned long long seed, next, points;
+	struct check_counts c = {0};
+	unsigned long long seed, next;
 	FILE *f = fopen(path, "r");
 	u64 from = 0;
 
 	if (!f)
 		return 0;
-	if (fscanf(f, "%llu %llu %llu", &seed, &next, &points) == 3) {
+	if (fscanf(f, "%llu %llu" COUNTS, &seed, &next, &c.points, &c.writes, &c.flushes,
+		   &c.workloads, &c.recoveries, &c.fscks) == 8) {
 		run_seed = seed;
 		from = next;
-		shared->counts.points = points;
+		shared->counts = c;
 	}
 	fclose(f);
 	return from;
 }
 
-static void remember(const char *path, u64 next)
+static void remember(const char *path, unsigned long long next)
 {
+	const struct check_counts *c = &shared->counts;
 	char part[400];
 	FILE *f;
 
@@ -240,60 +277,88 @@ static void remember(const char *path, u64 next)
 	f = fopen(part, "w");
 	if (!f)
 		return;
-	fprintf(f, "%llu %llu %llu\n", (unsigned long long)run_seed, (unsigned long long)next,
-		(unsigned long long)shared->counts.points);
+	fprintf(f, "%llu %llu" COUNTS "\n", (unsigned long long)run_seed, next, c->points,
+		c->writes, c->flushes, c->workloads, c->recoveries, c->fscks);
 	fclose(f);
 	rename(part, path);
 }
 
-static int run(const struct check_options *opt, u64 from, u64 points, int seconds,
-	       const char *state)
+static void report(u32 failed, time_t begun)
 {
-	time_t begun = time(NULL);
-	u32 failed = 0;
-	u64 i;
+	const struct check_counts *c = &shared->counts;
 
-	for (i = from; shared->counts.points < points && i < singles() + TURNS * pairs(); i++) {
+	printf("%llu crash points of %llu writes and %llu flushes in %llu workloads, %llu cut "
+	       "again while recovering, %llu to e2fsck, %u failed, seed %llu, %lld s\n",
+	       c->points, c->writes, c->flushes, c->workloads, c->recoveries, c->fscks, failed,
+	       (unsigned long long)run_seed, (long long)(time(NULL) - begun));
+}
+
+/* Workloads from the i-th on; returns how many came to their end. */
+static u64 run_batch(const struct check_options *opt, u64 i, bool *failed)
+{
+	u64 numbers[BATCH];
+	u32 n = 0, good;
+
+	while (n < BATCH && i + n < workloads()) {
+		numbers[n] = nth(i + n);
+		n++;
+	}
+	good = fork_workloads(opt, numbers, n);
+	*failed = good < n;
+	return good;
+}
+
+static int run(const struct check_options *opt, u64 i, u64 points, int seconds, const char *state)
+{
+	time_t begun = time(NULL), said = begun;
+	u32 failures = 0;
+
+	while (shared->counts.points < points && i < workloads() && failures < 10) {
+		bool failed;
+
 		if (seconds && time(NULL) - begun > seconds) {
 			printf("FAIL enough_crash_points: only %llu of %llu after %d s\n",
-			       (unsigned long long)shared->counts.points,
-			       (unsigned long long)points, seconds);
+			       shared->counts.points, (unsigned long long)points, seconds);
 			return 1;
 		}
-		if (!fork_workload(opt, nth(i), 60) && ++failed == 10)
-			break;
-		if (state)
-			remember(state, i + 1);
+		i += run_batch(opt, i, &failed);
+		if (state && !failures)
+			remember(state, i);
+		failures += failed;
+		i += failed;
+		if (state && time(NULL) - said >= SAY_SECONDS) {
+			said = time(NULL);
+			report(failures, begun);
+		}
 	}
-	printf("%llu crash points of %llu writes and %llu flushes in %llu workloads, %llu cut "
-	       "again while recovering, %llu to e2fsck, seed %llu, %lld s\n",
-	       (unsigned long long)shared->counts.points, (unsigned long long)shared->counts.writes,
-	       (unsigned long long)shared->counts.flushes,
-	       (unsigned long long)shared->counts.workloads,
-	       (unsigned long long)shared->counts.recoveries,
-	       (unsigned long long)shared->counts.fscks, (unsigned long long)run_seed,
-	       (long long)(time(NULL) - begun));
-	if (!failed)
+	report(failures, begun);
+	if (!failures)
 		printf("PASS every_crash_leaves_a_state_of_the_history\n"
 		       "PASS everything_synced_is_there\n"
 		       "PASS e2fsck_agrees_and_recovers_too\n");
-	return failed != 0;
+	return failures != 0;
 }
 
 int main(int argc, char **argv)
 {
-	struct check_options opt = {.fsck_every = 40, .only_event = ~0u};
+	struct medium_file ours, theirs;
+	struct check_options opt = {
+		.fsck_every = 47, .only_event = ~0u, .ours = &ours, .theirs = &theirs};
 	u64 points = 40000, only = ~0ull, from = 0;
 	const char *state = NULL;
+	char path[4096];
 	int c, seconds = 0;
 	bool list = false;
 
+	parent = getpid();
+	snprintf(path, sizeof(path), "%s:/sbin:/usr/sbin", getenv("PATH"));
+	setenv("PATH", path, 1);
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
 		      0);
 	if (shared == MAP_FAILED)
 		return 1;
-	while ((c = getopt(argc, argv, "n:t:s:w:e:p:r:vl")) != -1)
+	while ((c = getopt(argc, argv, "n:t:s:w:e:p:r:l")) != -1)
 		switch (c) {
 		case 'n':
 			points = strtoull(optarg, NULL, 0);
@@ -316,17 +381,12 @@ int main(int argc, char **argv)
 		case 'r':
 			state = optarg;
 			break;
-		case 'v':
-			opt.verbose = true;
-			break;
 		case 'l':
 			list = true;
 			break;
 		default:
 			return 2;
 		}
-	if (access(dir, W_OK) != 0)
-		snprintf(dir, sizeof(dir), "/tmp");
 	if (state)
 		from = resume(state);
 	for (u64 i = 0; list && i < singles(); i++) {
@@ -337,13 +397,17 @@ int main(int argc, char **argv)
 	if (list)
 		return 0;
 	opt.seed = run_seed;
-	opt.dir = dir;
-	make_image(PLAIN);
-	memset(&history, 0, sizeof(history));
-	make_image(FULL);
+	medium_file_make(&ours, BLOCKS);
+	medium_file_make(&theirs, BLOCKS);
+	make_images(&theirs);
 	if (only != ~0ull) {
-		if (!fork_workload(&opt, only, 60))
+		if (!fork_workloads(&opt, &only, 1))
 			return 1;
+		if (!shared->counts.points) {
+			printf("FAIL workload_%llu: it has no such crash point\n",
+			       (unsigned long long)only);
+			return 1;
+		}
 		printf("PASS workload_%llu\n", (unsigned long long)only);
 		return 0;
 	}

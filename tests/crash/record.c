@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The medium of a crash test: memory, and the record of what was written and flushed. */
-#include <fcntl.h>
-#include <sys/stat.h>
+#define _GNU_SOURCE
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "tests/crash/crash.h"
@@ -28,12 +28,27 @@ static struct event *event_add(enum event_kind kind)
 	return e;
 }
 
+static void keep_old(u32 block)
+{
+	struct undo *undo;
+
+	if (medium.level_of[block] == medium.level)
+		return;
+	grow((void **)&medium.undo, &medium.undo_capacity, medium.nundo, sizeof(*undo));
+	undo = &medium.undo[medium.nundo++];
+	undo->block = block;
+	undo->level = medium.level_of[block];
+	memcpy(undo->old, medium.image + (size_t)block * 4096, 4096);
+	medium.level_of[block] = medium.level;
+}
+
 static void record_write(void *arg, blkno_t block, u32 count, const void *data)
 {
 	(void)arg;
 	for (u32 i = 0; i < count; i++) {
 		struct event *e = event_add(EVENT_WRITE);
 
+		keep_old((u32)block + i);
 		e->block = (u32)block + i;
 		e->data = malloc(4096);
 		memcpy(e->data, (const u8 *)data + (size_t)i * 4096, 4096);
@@ -46,22 +61,12 @@ static void record_flush(void *arg)
 	event_add(EVENT_FLUSH);
 }
 
-static void undo_note(u32 block)
-{
-	if (medium.touched[block])
-		return;
-	grow((void **)&medium.undo, &medium.undo_capacity, medium.nundo, sizeof(*medium.undo));
-	medium.touched[block] = 1;
-	medium.undo[medium.nundo].block = block;
-	memcpy(medium.undo[medium.nundo++].old, medium.image + (size_t)block * 4096, 4096);
-}
-
 static void undo_write(void *arg, blkno_t block, u32 count, const void *data)
 {
 	(void)arg;
 	(void)data;
 	for (u32 i = 0; i < count; i++)
-		undo_note((u32)block + i);
+		keep_old((u32)block + i);
 }
 
 static void undo_flush(void *arg)
@@ -69,33 +74,31 @@ static void undo_flush(void *arg)
 	(void)arg;
 }
 
-void medium_undo_to(u32 n)
+u32 medium_mark(void)
 {
-	while (medium.nundo > n) {
-		u32 block = medium.undo[--medium.nundo].block;
-
-		memcpy(medium.image + (size_t)block * 4096, medium.undo[medium.nundo].old, 4096);
-		medium.touched[block] = 0;
-	}
+	medium.level++;
+	return medium.nundo;
 }
 
-void medium_undo(void)
+void medium_undo(u32 mark)
 {
-	medium_undo_to(0);
+	while (medium.nundo > mark) {
+		const struct undo *undo = &medium.undo[--medium.nundo];
+
+		memcpy(medium.image + (size_t)undo->block * 4096, undo->old, 4096);
+		medium.level_of[undo->block] = undo->level;
+	}
+	medium.level--;
 }
 
 void medium_write(const struct event *event, u32 sectors)
 {
+	if (sectors)
+		keep_old(event->block);
 	for (u32 i = 0; i < 8; i++)
 		if (sectors >> i & 1)
 			memcpy(medium.image + (size_t)event->block * 4096 + i * 512,
 			       event->data + i * 512, 512);
-}
-
-void medium_put(const struct event *event, u32 sectors)
-{
-	undo_note(event->block);
-	medium_write(event, sectors);
 }
 
 void medium_record(struct plat *plat)
@@ -117,57 +120,22 @@ void medium_begin(void)
 	medium.nevents = 0;
 }
 
-static void transfer(const char *path, int flags)
+void medium_file_make(struct medium_file *file, u32 blocks)
 {
-	int fd = open(path, flags, 0600);
-	size_t left = (size_t)medium.blocks * 4096, at = 0;
-
-	while (fd >= 0 && left) {
-		ssize_t n = flags == O_RDONLY ? read(fd, medium.image + at, left)
-					      : write(fd, medium.image + at, left);
-
-		if (n <= 0)
-			crash_fail("%s cannot be read or written", path);
-		at += (size_t)n;
-		left -= (size_t)n;
-	}
-	if (fd < 0)
-		crash_fail("%s cannot be opened", path);
-	close(fd);
+	file->fd = memfd_create("medium", 0);
+	file->blocks = blocks;
+	if (file->fd < 0 || ftruncate(file->fd, (off_t)blocks * 4096) != 0)
+		crash_fail("no memory");
+	file->bytes =
+		mmap(NULL, (size_t)blocks * 4096, PROT_READ | PROT_WRITE, MAP_SHARED, file->fd, 0);
+	if (file->bytes == MAP_FAILED)
+		crash_fail("no memory");
 }
 
-void medium_load(const char *path)
+void medium_save(struct medium_file *file)
 {
-	struct stat st;
-
-	if (stat(path, &st) != 0)
-		crash_fail("%s cannot be opened", path);
-	medium.blocks = (u32)(st.st_size / 4096);
-	medium.image = malloc((size_t)medium.blocks * 4096);
-	medium.touched = calloc(medium.blocks, 1);
-	transfer(path, O_RDONLY);
-}
-
-void medium_save(const char *path)
-{
-	transfer(path, O_WRONLY | O_CREAT);
-}
-
-void medium_take(const char *path)
-{
-	u8 *now = malloc((size_t)medium.blocks * 4096);
-
-	memcpy(now, medium.image, (size_t)medium.blocks * 4096);
-	transfer(path, O_RDONLY);
-	for (u32 b = 0; b < medium.blocks; b++) {
-		u8 *p = medium.image + (size_t)b * 4096, new[4096];
-
-		if (memcmp(p, now + (size_t)b * 4096, 4096) == 0)
-			continue;
-		memcpy(new, p, 4096);
-		memcpy(p, now + (size_t)b * 4096, 4096);
-		undo_note(b);
-		memcpy(p, new, 4096);
-	}
-	free(now);
+	snprintf(file->path, sizeof(file->path), "/proc/%d/fd/%d", (int)getpid(), file->fd);
+	for (size_t at = 0; at < (size_t)medium.blocks * 4096; at += 4096)
+		if (memcmp(file->bytes + at, medium.image + at, 4096) != 0)
+			memcpy(file->bytes + at, medium.image + at, 4096);
 }

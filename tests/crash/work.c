@@ -69,7 +69,11 @@ static void end(struct exec *x, s64 err, const char *what)
 
 	for (u32 i = 0; i < array_size(fine); i++)
 		if (err >= 0 || err == -fine[i]) {
+			u32 n = history.nstates;
+
 			work_state(x);
+			history.changed[n] = err >= 0 || strcmp(history.states[n].text,
+								history.states[n - 1].text) != 0;
 			return;
 		}
 	crash_fail("%s: %lld (%s)", what, (long long)err, crash_log());
@@ -81,6 +85,14 @@ static u8 byte_at(u32 seed, u64 pos)
 }
 
 static u32 contents; /* each write has others */
+
+void work_begin(u32 first_content)
+{
+	for (u32 i = 0; i < history.nstates; i++)
+		tree_free(&history.states[i]);
+	memset(&history, 0, sizeof(history));
+	contents = first_content;
+}
 
 static s64 put(struct exec *x, node_t node, u64 pos, u32 len, bool append)
 {

@@ -25,8 +25,8 @@ $(FS_SHARED_SUITES): %: %.o $(FS_PARTS:%.c=$(BUILD)/%.o) $(BUILD)/tests/unit/har
 SUITES += $(FS_SHARED_SUITES)
 ALONE += $(BUILD)/tests/fs/kill_test
 
-soak-death: $(BUILD)/tests/fs/kill_test ## processes are killed under load, KILLS times (default 20000)
-	MPDISK_KILLS=$(or $(KILLS),20000) $<
+soak-death: $(BUILD)/tests/fs/kill_test ## processes are killed under load, KILLS times (default 20000), going on as soak-crash
+	@BUILD=$(BUILD) SEED=$(SEED) tests/soak death MPDISK_KILLS 250 $(or $(KILLS),20000) $<
 soak: soak-death
 .PHONY: soak-death
 
