@@ -8,7 +8,8 @@
  *  D2. Entries never move within a block, except when a leaf is split or converted (htree.c).
  *  D3. The mask in csum of a leaf's frame, which only inode tables need otherwise, is the offset of
  * the entry at which the next insert looks for room first (0 when the frame is new): every change
- *      that may take that entry away sets it anew, in the same tx.
+ *      that may take that entry away sets it anew, in the same tx. So does every change of what
+ *      entries there are, which takes DIR_ORDERED away (dir_order.c).
  *  D4. A change of entries changes mtime, ctime and i_version of the directory: readdir notices.
  */
 #include <string.h>
@@ -286,7 +287,7 @@ int dir_block_insert(struct exec *x, struct inode *dir, struct dir_block *block,
 		     struct fs_name name, ino_no_t ino, u32 mode)
 {
 	u32 end = dir_usable(x), need = EXT4_DIRENT_LEN(name.len);
-	u32 offset = frame_csum_mask(block->frame);
+	u32 offset = frame_csum_mask(block->frame) & ~3u;
 	const struct ext4_dirent *de;
 	bool again = offset != 0;
 	int err;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Directories: linear and htree. The directory's inode is locked by the caller (for writing where
- * entries change). Owner: dir.c (blocks and entries), dir_read.c (listing), htree.c and
- * htree_hash.c (index), dcache.c (names in memory).
+ * entries change). Owner: dir.c (blocks and entries), dir_read.c and dir_order.c (listing), htree.c
+ * and htree_hash.c (index), dcache.c (names in memory).
  */
 #ifndef MPDISK_FS_DIR_H
 #define MPDISK_FS_DIR_H
@@ -128,6 +128,8 @@ struct ext4_dirent *dir_entry(struct exec *x, struct inode *dir, const struct di
 /* Searches one leaf block. 0, -ENOENT, -EUCLEAN. */
 int warn_unused dir_block_find(struct exec *x, struct inode *dir, struct dir_block *block,
 			       struct fs_name name, struct dir_place *place);
+/* In a leaf's hint, of which the lowest bits are free (dir_order.c, O1). */
+#define DIR_ORDERED 1u
 /* Where dir_block_insert() looks first (dir.c, D3); 0 after entries were moved. */
 int warn_unused dir_set_hint(struct exec *x, const struct dir_block *block, u32 offset);
 /* Puts an entry where it fits. 1: done, 0: no room in this block, negative errno. */
@@ -136,6 +138,27 @@ int warn_unused dir_block_insert(struct exec *x, struct inode *dir, struct dir_b
 /* An empty leaf: one unused entry, and the tail of the checksum. */
 void dir_block_format(struct exec *x, struct dir_block *block);
 u8 dir_file_type(const struct exec *x, u32 mode);
+
+/* ---- the order of a leaf's names (dir_order.c) */
+#define DIR_POS_FIRST 2u /* the first position behind "." and ".." */
+struct dir_order;
+/* A leaf, and its entries in the order of their keys: 31 bits of hash, then 32, as ext4 does it. */
+struct dir_leaf {
+	struct dir_block block;
+	struct frame *note;
+	const struct dir_order *order;
+};
+/* version: of the hash. dir_leaf_put() when done with it. */
+int warn_unused dir_leaf_read(struct exec *x, struct inode *dir, lblk_t lblk, u32 version,
+			      struct dir_leaf *leaf);
+void dir_leaf_put(struct exec *x, struct dir_leaf *leaf);
+/* The first that has this key or a higher one. */
+u32 dir_leaf_find(const struct dir_leaf *leaf, u64 key);
+/* NULL behind the last one. */
+const struct ext4_dirent *dir_leaf_entry(const struct dir_leaf *leaf, u32 nth, u64 *key);
+/* dir_entry() for who shows names to others: the name is checked too. */
+struct ext4_dirent *dir_named_entry(struct exec *x, struct inode *dir,
+				    const struct dir_block *block, u32 offset);
 
 /* ---- the index (htree.c) */
 struct dx_hash {

@@ -8,11 +8,10 @@
  *      as ext4 does it), else the byte offset of the next entry. So nothing that others insert,
  *      remove or split can make an entry appear twice or not at all.
  *  R2. An indexed directory, and one of a single block that may become indexed, is listed by hash.
- *  R3. Between two transactions nothing is believed but the position; the sorted batch is used
- *      again only if i_version says that the directory is the same.
+ *  R3. Between two transactions nothing is believed but the position.
  *
- * A batch is a frame of keys: the smallest keys, from the position on, of one unit of leaves (a
- * leaf and those that continue it).
+ * The names of one hash may lie in several leaves: a leaf and those that continue it are a unit. As
+ * good as always it is one leaf, which is given in its order (dir_order.c).
  */
 #include <string.h>
 
@@ -20,16 +19,10 @@
 #include "platform/atomic.h"
 #include "platform/errno.h"
 
-#define POS_FIRST 2u
 #define POS_END 0x7fffffffffffffffull
+#define NO_KEY UINT64_MAX
+#define NO_LEAF UINT32_MAX
 #define PINS_MAX 16u /* inodes locked in one transaction */
-
-struct batch_key {
-	u64 key;
-	u32 lblk;
-	u32 offset;
-};
-#define BATCH_MAX (BLOCK_SIZE / sizeof(struct batch_key))
 
 /* One call of fs_readdir, across its transactions. */
 struct reader {
@@ -41,30 +34,22 @@ struct reader {
 	bool end;  /* nothing follows pos */
 	bool given;
 	u64 pos;
-	/* the batch (R3) */
-	struct frame *frame;
-	struct batch_key *keys;
-	u32 count;
-	u32 next;    /* key that comes next */
-	u64 after;   /* the position behind the batch */
-	u32 version; /* i_version it was made at */
-	struct dir_block block;
 	/* what the transaction holds */
+	struct dir_leaf leaf;
 	struct inode *pins[PINS_MAX];
 	u32 npins;
+	u32 tie; /* of its unit, the leaf that gave the key pos - 1: those behind may have it too */
 };
 
-static u64 key_of(const struct exec *x, u32 version, struct fs_name name)
-{
-	struct dx_hash hash = dx_hash_name(version, fs_of(x)->hash_seed, name);
-	u64 key;
-
-	/* the legacy hash has no second half */
-	if (version == EXT4_DX_LEGACY || version == EXT4_DX_LEGACY_UNSIGNED)
-		hash.minor = plat_crc32c(x->plat, ~0u, name.s, name.len);
-	key = (u64)(hash.major >> 1) << 32 | hash.minor;
-	return max_of(key, (u64)POS_FIRST);
-}
+/* Which leaf of a unit comes next. */
+struct choice {
+	lblk_t leaf;
+	u32 nth; /* of the unit's */
+	u32 version;
+	u64 from;  /* its keys from this one on */
+	u64 limit; /* ... below this one, where another leaf comes; or NO_KEY: then the unit ends */
+	u64 after; /* where the next unit starts */
+};
 
 /* ---- giving entries to the caller */
 
@@ -88,14 +73,6 @@ static bool entry_attr(struct exec *x, struct reader *r, ino_no_t ino, struct fs
 	return ok;
 }
 
-static bool name_good(const u8 *name, u32 len)
-{
-	for (; len; len--, name++)
-		if (!*name || *name == '/')
-			return false;
-	return true;
-}
-
 /* 1: goes on; 0: the transaction holds enough, or the caller is full. */
 static int give(struct exec *x, struct reader *r, const struct ext4_dirent *de, u64 next)
 {
@@ -104,8 +81,6 @@ static int give(struct exec *x, struct reader *r, const struct ext4_dirent *de, 
 	struct fs_dirent out = {.next = next};
 	struct fs_attr attr;
 
-	if (!name_good(de->name, de->name_len))
-		return fs_corrupt(x, "name with a slash or a zero", r->dir->ino, de->inode);
 	if (r->want_attr && r->npins == PINS_MAX)
 		return 0;
 	out.name.s = (const char *)de->name;
@@ -135,7 +110,7 @@ static int give_dots(struct exec *x, struct reader *r)
 	err = dir_get_parent(x, r->dir, &parent);
 	if (err)
 		return err;
-	for (; r->pos < POS_FIRST && !r->full; r->pos += !r->full) {
+	for (; r->pos < DIR_POS_FIRST && !r->full; r->pos += !r->full) {
 		out.name.s = "..";
 		out.name.len = r->pos ? 2 : 1;
 		out.ino = r->pos ? parent : r->dir->ino;
@@ -147,208 +122,119 @@ static int give_dots(struct exec *x, struct reader *r)
 
 /* ---- hash order */
 
-static void heap_down(struct batch_key *keys, u32 root, u32 n)
+/* The first key of a leaf from a key on. */
+static int leaf_first(struct exec *x, struct reader *r, lblk_t lblk, u32 version, u64 from,
+		      u64 *key)
 {
-	struct batch_key top = keys[root];
-	u32 child;
+	int err = dir_leaf_read(x, r->dir, lblk, version, &r->leaf);
 
-	while ((child = 2 * root + 1) < n) {
-		if (child + 1 < n && keys[child + 1].key > keys[child].key)
-			child++;
-		if (keys[child].key <= top.key)
-			break;
-		keys[root] = keys[child];
-		root = child;
-	}
-	keys[root] = top;
-}
-
-static void heap_up(struct batch_key *keys, u32 at)
-{
-	struct batch_key item = keys[at];
-	u32 parent;
-
-	while (at && keys[parent = (at - 1) / 2].key < item.key) {
-		keys[at] = keys[parent];
-		at = parent;
-	}
-	keys[at] = item;
-}
-
-/* Keeps the smallest keys: a heap with the largest on top, which gives way. */
-static void batch_add(struct reader *r, const struct batch_key *item)
-{
-	if (r->count < BATCH_MAX) {
-		r->keys[r->count] = *item;
-		heap_up(r->keys, r->count++);
-		return;
-	}
-	/* what has no room now is found again from the position behind the batch */
-	if (item->key >= r->keys[0].key) {
-		r->after = min_of(r->after, item->key);
-		return;
-	}
-	r->after = min_of(r->after, r->keys[0].key);
-	r->keys[0] = *item;
-	heap_down(r->keys, 0, r->count);
-}
-
-static void batch_sort(struct reader *r)
-{
-	struct batch_key last;
-	u32 i;
-
-	for (i = r->count; i-- > 1;) {
-		last = r->keys[i];
-		r->keys[i] = r->keys[0];
-		r->keys[0] = last;
-		heap_down(r->keys, 0, i);
-	}
-}
-
-static int batch_add_leaf(struct exec *x, struct reader *r, lblk_t lblk, u32 version, u32 offset)
-{
-	u32 end = dir_usable(x);
-	struct dir_block block;
-	struct batch_key item;
-	struct ext4_dirent *de;
-	struct fs_name name;
-	int err;
-
-	err = dir_block_read(x, r->dir, lblk, CSUM_DIR, &block);
-	if (err)
-		return err;
-	for (; offset < end; offset += de->rec_len) {
-		de = dir_entry(x, r->dir, &block, offset);
-		if (!de) {
-			err = -MP_EUCLEAN;
-			break;
-		}
-		if (!de->inode)
-			continue;
-		name.s = (const char *)de->name;
-		name.len = de->name_len;
-		item.key = key_of(x, version, name);
-		item.lblk = lblk;
-		item.offset = offset;
-		if (item.key >= r->pos)
-			batch_add(r, &item);
-	}
-	dir_block_put(x, &block);
+	*key = NO_KEY;
+	if (!err)
+		(void)dir_leaf_entry(&r->leaf, dir_leaf_find(&r->leaf, from), key);
+	dir_leaf_put(x, &r->leaf);
 	return err;
 }
 
-/* Leaves from the one of the position up to the first that does not continue the one before. */
-static int batch_add_unit(struct exec *x, struct reader *r)
+/* One more leaf of a unit of several. */
+static int choose_among(struct exec *x, struct reader *r, const struct choice *next, u64 *lowest,
+			struct choice *c)
+{
+	u64 key;
+	int err = leaf_first(x, r, next->leaf, next->version, next->from, &key);
+
+	if (key < *lowest) {
+		c->leaf = next->leaf;
+		c->nth = next->nth;
+		c->from = next->from;
+		c->limit = *lowest;
+		*lowest = key;
+	} else {
+		c->limit = min_of(c->limit, key);
+	}
+	return err;
+}
+
+/* In the unit in which the position lies. */
+static int choose_leaf(struct exec *x, struct reader *r, struct choice *c)
 {
 	struct dx_hash hash = {(u32)(r->pos >> 32) << 1, 0};
-	u32 left = dir_blocks(x, r->dir), start;
+	u32 left = dir_blocks(x, r->dir), start = 0;
+	struct choice next = {.nth = 0};
+	u64 lowest = NO_KEY;
 	struct dx_path path;
+	bool more = true;
 	int err;
 
 	err = dx_walk(x, r->dir, hash, &path);
-	while (!err) {
-		err = batch_add_leaf(x, r, path.leaf, path.version, 0);
-		if (err)
-			break;
-		err = dx_next(x, r->dir, &path, &start);
-		if (err < 1)
-			break;
-		err = 0;
-		if (!(start & 1)) {
-			u64 after = (u64)(start >> 1) << 32;
-
-			if (after <= r->pos && after)
-				err = fs_corrupt(x, "index out of order", r->dir->ino, path.leaf);
-			r->after = min_of(r->after, after);
-			/* a leaf of removed names: on to the next one */
-			if (err || r->count || after > (u64)POS_FIRST)
-				break;
-		}
+	if (!err)
+		*c = (struct choice){path.leaf, 0, path.version, r->pos, NO_KEY, POS_END};
+	for (; !err && more; next.nth++) {
+		next.leaf = path.leaf;
+		next.version = path.version;
+		next.from = r->pos - (next.nth > r->tie);
 		if (!left--)
 			err = fs_corrupt(x, "index with more leaves than blocks", r->dir->ino, 0);
+		else
+			err = dx_next(x, r->dir, &path, &start);
+		more = err > 0 && (start & 1 || !start);
+		c->after = err > 0 ? (u64)(start >> 1) << 32 : POS_END;
+		err = min_of(err, 0);
+		if (!err && (more || next.nth))
+			err = choose_among(x, r, &next, &lowest, c);
 	}
 	dx_path_put(x, &path);
+	if (!err && c->after <= r->pos)
+		err = fs_corrupt(x, "index out of order", r->dir->ino, c->leaf);
+	/* of a key that several have, each gives all that it has */
+	if (c->limit != NO_KEY)
+		c->limit = max_of(c->limit, lowest + 1);
 	return err;
 }
 
-/* Makes the batch for the position. */
-static int batch_make(struct exec *x, struct reader *r)
+/* 1: all that was chosen is given. */
+static int give_leaf(struct exec *x, struct reader *r, const struct choice *c)
 {
+	const struct ext4_dirent *de;
+	u64 key;
 	int err;
+	u32 i;
 
-	if (!r->frame) {
-		err = frame_alloc(x, &r->frame);
-		if (err)
-			return err;
-		r->keys = frame_data(x, r->frame);
-	}
-	r->count = 0;
-	r->next = 0;
-	r->after = POS_END;
-	r->version = inode_raw(x, r->dir)->i_version;
-	if (dir_indexed(x, r->dir)) {
-		err = batch_add_unit(x, r);
-	} else {
-		struct dir_block block;
-		u32 offset;
-
-		err = dir_block_read(x, r->dir, 0, CSUM_DIR, &block);
-		if (err)
-			return err;
-		/* ".." was checked by give_dots() when the position was 0; it may be listed later
-		 */
-		offset = 12u + ((const struct ext4_dirent *)(block.data + 12))->rec_len;
-		dir_block_put(x, &block);
-		err = batch_add_leaf(x, r, 0, fs_of(x)->hash_version, offset);
-	}
+	err = dir_leaf_read(x, r->dir, c->leaf, c->version, &r->leaf);
 	if (err)
-		r->count = 0;
-	batch_sort(r);
+		return err;
+	err = 1;
+	for (i = dir_leaf_find(&r->leaf, c->from); err > 0; i++) {
+		de = dir_leaf_entry(&r->leaf, i, &key);
+		if (!de || key >= c->limit)
+			break;
+		err = give(x, r, de, key + 1);
+	}
+	dir_leaf_put(x, &r->leaf);
 	return err;
 }
 
 static int read_hashed(struct exec *x, struct reader *r)
 {
-	const struct ext4_dirent *de;
-	struct batch_key *item;
+	struct choice c = {0, 0, fs_of(x)->hash_version, r->pos, NO_KEY, POS_END};
+	bool indexed = dir_indexed(x, r->dir);
 	int err = 1;
+	u64 before;
 
-	if (r->frame && r->version != inode_raw(x, r->dir)->i_version) {
-		r->count = 0;
-		r->next = 0;
-		r->after = r->pos;
-	}
-	while (err > 0) {
-		if (r->next == r->count) {
-			if (r->frame)
-				r->pos = max_of(r->pos, r->after);
-			if (r->pos >= POS_END) {
-				r->end = true;
-				return 0;
-			}
-			err = batch_make(x, r);
-			if (err)
-				return err;
-			err = 1;
-			if (!r->count)
-				continue;
+	while (err > 0 && r->pos < POS_END) {
+		err = indexed ? choose_leaf(x, r, &c) : 0;
+		if (err)
+			return err;
+		before = r->pos;
+		err = give_leaf(x, r, &c);
+		if (r->pos != before)
+			r->tie = c.nth;
+		if (err > 0 && c.limit == NO_KEY) {
+			r->pos = max_of(r->pos, c.after);
+			r->tie = NO_LEAF;
 		}
-		item = &r->keys[r->next];
-		if (!r->block.frame || r->block.lblk != item->lblk) {
-			dir_block_put(x, &r->block);
-			err = dir_block_read(x, r->dir, item->lblk, CSUM_DIR, &r->block);
-			if (err)
-				return err;
-		}
-		de = dir_entry(x, r->dir, &r->block, item->offset);
-		if (!de)
-			return -MP_EUCLEAN;
-		err = give(x, r, de, item->key + 1);
-		if (err > 0)
-			r->next++;
 	}
-	return err;
+	r->end = err > 0;
+	return min_of(err, 0);
 }
 
 /* ---- order of offsets */
@@ -362,12 +248,12 @@ static int read_linear(struct exec *x, struct reader *r)
 	while (r->pos >> BLOCK_SHIFT < n) {
 		base = r->pos & ~(u64)(BLOCK_SIZE - 1);
 		err = dir_block_read(x, r->dir, (lblk_t)(r->pos >> BLOCK_SHIFT), CSUM_DIR,
-				     &r->block);
+				     &r->leaf.block);
 		if (err)
 			return err;
 		/* entries are reached from the start: the one at the position may be gone */
 		for (offset = 0; offset < end; offset += de->rec_len) {
-			de = dir_entry(x, r->dir, &r->block, offset);
+			de = dir_named_entry(x, r->dir, &r->leaf.block, offset);
 			if (!de)
 				return -MP_EUCLEAN;
 			if (!de->inode || base + offset < r->pos)
@@ -376,7 +262,7 @@ static int read_linear(struct exec *x, struct reader *r)
 			if (err < 1)
 				return err;
 		}
-		dir_block_put(x, &r->block);
+		dir_leaf_put(x, &r->leaf);
 		r->pos = base + BLOCK_SIZE;
 	}
 	r->end = true;
@@ -393,7 +279,7 @@ static int read_some(struct exec *x, struct reader *r)
 		return -MP_ENOTDIR;
 	if (!raw->i_links_count)
 		return -MP_ENOENT;
-	if (r->pos < POS_FIRST) {
+	if (r->pos < DIR_POS_FIRST) {
 		err = give_dots(x, r);
 		if (err || r->full)
 			return err;
@@ -419,19 +305,18 @@ int fs_readdir(struct exec *x, node_t dir, u64 pos, bool want_attr, fs_filldir f
 		tx_begin(x);
 		err = inode ? 0 : inode_get_node(x, dir, &inode);
 		r.dir = inode;
+		r.tie = NO_LEAF;
 		if (!err)
 			err = inode_lock_read(x, inode);
 		if (!err)
 			err = read_some(x, &r);
 		stale = !err && inode_atime_stale(x, inode_raw(x, inode));
-		dir_block_put(x, &r.block);
+		dir_leaf_put(x, &r.leaf);
 		err = tx_end(x, err);
 		for (i = 0; i < r.npins; i++)
 			inode_put(x, r.pins[i]);
 		r.npins = 0;
 	} while (!err && !r.full && !r.end);
-	if (r.frame)
-		frame_unpin(x, r.frame);
 	if (stale)
 		inode_accessed(x, inode);
 	if (inode)

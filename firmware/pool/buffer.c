@@ -230,6 +230,36 @@ int buf_new(struct exec *x, blkno_t block, struct csum_id id, struct frame **out
 	return 0;
 }
 
+/* ---- notes */
+struct frame *buf_note_find(struct exec *x, const struct frame *f)
+{
+	struct frame *note = frame_lookup(x, FRAME_NOTE, (u32)f->block, (u32)(f->block >> 32));
+
+	if (note && !(atomic_load(&note->flags) & FRAME_REF))
+		atomic_or(&note->flags, FRAME_REF);
+	return note;
+}
+
+struct frame *buf_note_add(struct exec *x, const struct frame *f, struct frame *note)
+{
+	struct frame *there;
+
+	atomic_store(&note->editors, 0);
+	atomic_store(&note->flags, FRAME_UPTODATE | FRAME_REF);
+	there = frame_insert(x, note, FRAME_NOTE, (u32)f->block, (u32)(f->block >> 32));
+	if (there == note)
+		note->owner = 0;
+	else
+		frame_unpin(x, note);
+	return there;
+}
+
+void buf_note_drop(struct exec *x, struct frame *note)
+{
+	frame_detach(x, note);
+	frame_unpin(x, note);
+}
+
 /* ---- editing */
 bool buf_seal_begin(struct exec *x, struct frame *f)
 {

@@ -79,6 +79,12 @@ static inline void hot_end(struct exec *x, struct hot *hot)
 #endif
 }
 
+/* Whether a frame of this kind is in the hash. */
+static inline bool kind_cached(u32 kind)
+{
+	return kind >= FRAME_BUF && kind <= FRAME_NOTE;
+}
+
 static inline bool frame_try_pin(struct exec *x, struct frame *f)
 {
 	if (!pin_try(x, &f->pins))

@@ -428,7 +428,7 @@ static bool evict(struct exec *x, struct frame *f)
 {
 	u32 kind = atomic_load(&f->kind), seen = 0;
 
-	if ((kind != FRAME_BUF && kind != FRAME_PAGE) || atomic_load(&f->pins) || !evictable(f))
+	if (!kind_cached(kind) || atomic_load(&f->pins) || !evictable(f))
 		return false;
 	if (atomic_load(&f->flags) & FRAME_REF) {
 		atomic_and(&f->flags, ~FRAME_REF);
@@ -438,7 +438,7 @@ static bool evict(struct exec *x, struct frame *f)
 	if (atomic_cas(&f->pins, &seen, PIN_FREEZE(x))) {
 		exec_step(x);
 		kind = atomic_load(&f->kind);
-		if ((kind == FRAME_BUF || kind == FRAME_PAGE) && evictable(f)) {
+		if (kind_cached(kind) && evictable(f)) {
 			frame_detach(x, f);
 			f->owner = x->id;
 			atomic_store(&f->flags, 0);
@@ -538,7 +538,7 @@ static void detaching_recover(struct exec *as, struct frame *f)
 			break;
 		exec_wait(as, &f->flags, flags, 10);
 	}
-	if (atomic_load(&f->kind) == FRAME_PAGE || atomic_load(&f->kind) == FRAME_BUF)
+	if (kind_cached(atomic_load(&f->kind)))
 		frame_detach(as, f);
 	atomic_store_release(&as->slot->detaching, 0);
 	exec_step(as);

@@ -25,7 +25,14 @@
 
 struct inode;
 
-enum frame_kind { FRAME_FREE, FRAME_BUF, FRAME_PAGE, FRAME_ANON, FRAME_FIXED };
+enum frame_kind {
+	FRAME_FREE,
+	FRAME_BUF,
+	FRAME_PAGE,
+	FRAME_NOTE, /* what was made of a buffer, and can be made again */
+	FRAME_ANON,
+	FRAME_FIXED,
+};
 
 #define FRAME_UPTODATE 0x01u
 #define FRAME_DIRTY 0x02u
@@ -69,8 +76,8 @@ struct frame {         /* 64 bytes */
 	u32 flags;     /* atomic; waited on */
 	u32 pins;      /* atomic: pin.h */
 	u32 hash_next; /* [hash lock] fno */
-	u32 key_lo;    /* [immutable while hashed] BUF: block, PAGE: page index */
-	u32 key_hi;    /* [immutable while hashed] BUF: block >> 32, PAGE: inode number */
+	u32 key_lo;    /* [immutable while hashed] BUF, NOTE: block, PAGE: page index */
+	u32 key_hi;    /* [immutable while hashed] BUF, NOTE: block >> 32, PAGE: inode number */
 	union {
 		fno_t free_next; /* FREE [free_lock] */
 		fno_t frozen;    /* BUF [SEALING]: the committing transaction's copy of it */
@@ -88,7 +95,7 @@ struct frame {         /* 64 bytes */
 			   clean */
 	u32 csum;       /* atomic: enum csum_kind, and in the upper half a mask: inodes of the
 			   itable block to seal; in a CSUM_DIR buffer the leaf's insert hint
-			   (dir.c) */
+			   (dir.c) and DIR_ORDERED */
 	u32 csum_owner; /* PAGE: ref of its struct inode */
 	union {
 		u32 csum_seed; /* BUF: inode checksum seed for EXTENT, DIR, DX */
@@ -115,6 +122,12 @@ static inline u32 frame_csum_mask(const struct frame *f)
 static inline void frame_csum_set(struct frame *f, enum csum_kind kind, u32 mask)
 {
 	atomic_store(&f->csum, kind | mask << 16);
+}
+
+/* Adds to the mask what may be added by several at once. */
+static inline void frame_csum_or(struct frame *f, u32 mask)
+{
+	atomic_or(&f->csum, mask << 16);
 }
 
 static inline fno_t frame_no(const struct exec *x, const struct frame *f)
@@ -184,6 +197,15 @@ static inline void buf_csum_add(struct frame *f, u32 index)
 	if (!(atomic_load(&f->csum) & 0x10000u << index))
 		atomic_or(&f->csum, 0x10000u << index);
 }
+/* A note beside a buffer that the caller has pinned: a frame of what was made of it. It is evicted
+ * like a clean buffer, and may be of a former content, or of another life of the block: that is for
+ * the maker to know. Pinned, or NULL. */
+struct frame *buf_note_find(struct exec *x, const struct frame *f);
+/* The caller's ANON frame becomes the note; if another executor was first, it is freed. Returns the
+ * one that is there, pinned; from now on nobody changes it. */
+struct frame *buf_note_add(struct exec *x, const struct frame *f, struct frame *note);
+/* Throws away a note that the caller has pinned; others may be at that too. */
+void buf_note_drop(struct exec *x, struct frame *note);
 /* Drops buffers of freed blocks without writing them (called when the blocks are really freed). */
 void buf_forget(struct exec *x, blkno_t block, u32 count);
 

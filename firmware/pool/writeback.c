@@ -151,7 +151,7 @@ void cache_drop_all(struct exec *x)
 		struct frame *f = frame_of(x, fno);
 		u32 kind = atomic_load(&f->kind);
 
-		if ((kind != FRAME_BUF && kind != FRAME_PAGE) || !frame_try_pin(x, f))
+		if (!kind_cached(kind) || !frame_try_pin(x, f))
 			continue;
 		(void)frame_claim_dirty(x, f, 0);
 		frame_detach(x, f);

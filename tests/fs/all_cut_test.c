@@ -214,7 +214,8 @@ static void frames_short(struct exec *x, struct cut_stage *s)
 	for (fno_t fno = 1; fno < hdr->nframes; fno++) {
 		const struct frame *f = frame_of(x, fno);
 
-		n += (f->kind == FRAME_BUF || f->kind == FRAME_PAGE) && !f->pins;
+		n += (f->kind == FRAME_BUF || f->kind == FRAME_PAGE || f->kind == FRAME_NOTE) &&
+		     !f->pins;
 	}
 	for (n = max_of(n, 8u) - 8; nhoard < n; nhoard++)
 		CHECK_OK(frame_alloc(x, &hoard[nhoard]));
@@ -302,6 +303,34 @@ static int op_readdir(struct exec *x, struct cut_stage *s)
 {
 	return fs_readdir(x, s->dir, 0, true, fill, NULL);
 }
+/* The order of its names is kept. */
+static void listed(struct exec *x, struct cut_stage *s)
+{
+	CHECK_OK(op_readdir(x, s));
+}
+/* ... and is of another time. */
+static void listed_and_changed(struct exec *x, struct cut_stage *s)
+{
+	listed(x, s);
+	mk(x, s->dir, "comes and goes");
+	CHECK_OK(fs_unlink(x, s->dir, nm("comes and goes")));
+}
+static int op_create_long(struct exec *x, struct cut_stage *s)
+{
+	return fs_mknod(x, s->dir, (struct fs_name){cut_value, 250}, REG | 0600, 0, false,
+			&cut_attr);
+}
+/* The next name of that length makes an index of it, and splits the leaf. */
+static void listed_and_full(struct exec *x, struct cut_stage *s)
+{
+	char name[251];
+
+	for (u32 i = 0; i < 15; i++) {
+		snprintf(name, sizeof(name), "%0250u", i);
+		mk(x, s->dir, name);
+	}
+	listed(x, s);
+}
 
 CUT(create, NULL, op_create, CUT_CHANGES)
 CUT(create_and_open, NULL, op_create_open, CUT_CHANGES)
@@ -353,3 +382,9 @@ CUT(lookup_of_what_is_not_cached, slots_cold, op_lookup_all, CUT_SAME, .ends = w
 CUT(reading, NULL, op_read, CUT_SAME)
 CUT(reading_without_frames, frames_short, op_read, CUT_SAME, .ends = want_ends, .cold = true)
 CUT(listing, NULL, op_readdir, CUT_SAME)
+CUT(listing_again, listed, op_readdir, CUT_SAME)
+CUT(listing_of_what_has_changed, listed_and_changed, op_readdir, CUT_SAME, .cold = true)
+CUT(listing_without_frames, frames_short, op_readdir, CUT_SAME, .ends = want_ends, .cold = true)
+CUT(create_in_what_was_listed, listed, op_create, CUT_CHANGES)
+CUT(unlink_in_what_was_listed, listed, op_unlink, CUT_CHANGES)
+CUT(split_of_what_was_listed, listed_and_full, op_create_long, CUT_CHANGES, .stride = 5)

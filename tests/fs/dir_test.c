@@ -400,6 +400,74 @@ TEST(listing_shows_what_stays_exactly_once)
 	fixture_unmount_check();
 }
 
+#define CHANGING 400u
+
+/* By another executor than the one that lists: one name comes, goes, or takes another's place. */
+static void change_one(struct exec *x, node_t d, ino_no_t *inos, u32 *seed)
+{
+	u32 a = rnd(seed) % CHANGING, b = rnd(seed) % CHANGING;
+	char from[256], to[256];
+
+	entry_name(from, a);
+	entry_name(to, b);
+	if (!inos[a]) {
+		inos[a] = (u32)mk(x, d, from);
+	} else if (a == b || rnd(seed) & 1) {
+		CHECK_OK(fs_unlink(x, d, nm(from)));
+		inos[a] = 0;
+	} else if (inos[b] && rnd(seed) & 1) {
+		ino_no_t ino = inos[a];
+
+		CHECK_OK(mv(x, d, from, d, to, FS_RENAME_EXCHANGE));
+		inos[a] = inos[b];
+		inos[b] = ino;
+	} else {
+		CHECK_OK(mv(x, d, from, d, to, 0));
+		inos[b] = inos[a];
+		inos[a] = 0;
+	}
+}
+
+static void check_names(struct exec *x, node_t d, const ino_no_t *inos, u32 step)
+{
+	struct listing l = list_dir(x, d, step, false);
+	u32 i, k, left = 0;
+	char buf[256];
+
+	for (i = 0; i < CHANGING; i++)
+		left += inos[i] != 0;
+	CHECK_EQ(l.n, left + 2);
+	for (i = 2; i < l.n; i++) {
+		k = (u32)atoi(l.e[i].name + 1);
+		CHECK(k < CHANGING && !strcmp(entry_name(buf, k), l.e[i].name));
+		CHECK_EQ(l.e[i].ino, inos[k]);
+		CHECK(i == 2 || l.e[i].next > l.e[i - 1].next);
+	}
+	free(l.e);
+}
+
+/* The order of a leaf's names is kept from one listing to the next. */
+TEST(listing_shows_what_another_executor_has_just_changed)
+{
+	static ino_no_t inos[CHANGING];
+	u32 i, seed = test_seed();
+	struct exec *x, y;
+	node_t d;
+
+	fixture_make(64, "-N 30000", NULL);
+	x = fixture_mount();
+	fixture_join(&y);
+	d = mkd(x, FS_ROOT, "d");
+	for (i = 0; i < 2500; i++) {
+		change_one(&y, d, inos, &seed);
+		check_names(x, d, inos, 1000);
+		if (rnd(&seed) % 16 == 0)
+			check_names(&y, d, inos, 1 + rnd(&seed) % 40);
+	}
+	fixture_leave(&y);
+	fixture_unmount_check();
+}
+
 TEST(listing_while_emptying_misses_nothing)
 {
 	struct listing l = {.step = 10};

@@ -214,7 +214,8 @@ static void check_chains(const struct view *v)
 			if (fno >= v->hdr->nframes || v->where[fno])
 				BAD("chain %u goes to frame %u", b, fno);
 			v->where[fno] = IN_CHAIN;
-			if ((f->kind != FRAME_BUF && f->kind != FRAME_PAGE) ||
+			if ((f->kind != FRAME_BUF && f->kind != FRAME_PAGE &&
+			     f->kind != FRAME_NOTE) ||
 			    frame_bucket(v->x, f->key_lo, f->key_hi) != b)
 				BAD("frame %u in chain %u: kind %u", fno, b, f->kind);
 			fno = f->hash_next;
