@@ -33,12 +33,13 @@ alive() {
 	[ -n "$state" ] && [ "${state:0:1}" != Z ]
 }
 
-# wait_until SECONDS COMMAND...
+# wait_until SECONDS COMMAND...: counted in turns of 0.1 s, so that a machine which has no time for us, or stands
+# still, uses none of them up.
 wait_until() {
-	local deadline=$((SECONDS + $1))
+	local turns=$(($1 * 10))
 	shift
 	until "$@"; do
-		[ $SECONDS -lt $deadline ] || return 1
+		[ $((turns--)) -gt 0 ] || return 1
 		sleep 0.1
 	done
 }
