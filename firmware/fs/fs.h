@@ -79,6 +79,16 @@ int warn_unused fs_sync(struct exec *x);
  * writes back now and then. */
 int warn_unused fs_error_write(struct exec *x);
 
+/*
+ * Shared mode: brings the medium up to date and keeps it as it is. Whoever wants to change
+ * something waits until x thaws it or dies; x is used for nothing else meanwhile. What is read is
+ * read as ever, but without access times. -EBUSY: it is frozen already.
+ */
+int warn_unused fs_freeze(struct exec *x);
+void fs_thaw(struct exec *x);
+/* Whether changes wait; they do so on pool_header.gate. */
+bool fs_frozen(const struct pool *pool);
+
 struct fs_statfs {
 	u64 blocks, bfree, bavail; /* 4 KiB */
 	u64 files, ffree;

@@ -326,7 +326,7 @@ void inode_accessed(struct exec *x, struct inode *inode)
 	struct ext4_inode *raw;
 	int err;
 
-	if (fs_writable(x))
+	if (fs_writable(x) || journal_halted(x))
 		return;
 	tx_begin_change(x);
 	err = inode_lock_write(x, inode);

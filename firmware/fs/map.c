@@ -43,6 +43,21 @@ void map_revoke_all(struct exec *x, struct inode *inode)
 	atomic_and(&inode->mapped, ~MAPPED_HOLES);
 }
 
+void map_revoke_everywhere(struct exec *x)
+{
+	const struct fs *fs = fs_of(x);
+
+	for (u32 i = 0; i < fs->ninodes; i++) {
+		struct inode *inode = (struct inode *)exec_ptr(x, fs->inodes) + i;
+
+		if (!map_hosts(inode))
+			continue;
+		lock_mini(x, &inode->lock, RANK_INODE); /* the end of a tx would drop the role */
+		map_revoke(x, inode);
+		lock_drop(x, &inode->lock);
+	}
+}
+
 int map_zero_tail(struct exec *x, struct inode *inode)
 {
 	u64 size = inode_size(inode_raw(x, inode));

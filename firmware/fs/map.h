@@ -53,6 +53,8 @@ static inline void map_fill_holes(struct exec *x, struct inode *inode)
 		map_revoke_all(x, inode);
 }
 
+/* No inode is mapped when this returns, by any host. Holds the journal's role. */
+void map_revoke_everywhere(struct exec *x);
 int warn_unused map_zero_tail(struct exec *x, struct inode *inode);
 /* The file is about to grow: what was stored behind its end becomes zeros (file_write.c, W3). */
 static inline int map_clean_tail(struct exec *x, struct inode *inode)

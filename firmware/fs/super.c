@@ -527,7 +527,7 @@ void fs_commit_abort(struct exec *x, int err)
 
 int fs_sync(struct exec *x)
 {
-	return fs_of(x)->mounted_rw ? cache_sync(x) : 0;
+	return fs_of(x)->mounted_rw && !journal_still(x) ? cache_sync(x) : 0;
 }
 
 int fs_error_write(struct exec *x)

@@ -13,6 +13,8 @@
  *  C3. From LOCKED to FINISHING the buffers of the transaction stay the same, in the order of
  *      their frames, with the same bytes: a log that is written again is the same log.
  *  C4. The gate is open only if the log has room for all that the running transaction can have.
+ *  C5. Who halts the journal keeps writeback_lock. So anybody else who gets it and finds the
+ *journal halted lets it go on: that one has died.
  */
 #include "fs/csum.h"
 #include "journal/commit.h"
@@ -26,6 +28,8 @@
 
 static void gate_set(struct exec *x, u32 tid)
 {
+	if (journal_halted(x))
+		tid = 0;
 	atomic_store_first(&x->pool->hdr->gate, tid);
 	exec_step(x);
 	if (tid)
@@ -40,6 +44,9 @@ void journal_take(struct exec *x)
 
 void journal_drop(struct exec *x)
 {
+	if (journal_halted(x))
+		atomic_store(&journal_of(x)->halt, 0);
+	exec_step(x);
 	/* an error is told to who asks for a commit; nobody waits until the medium is mended */
 	if (!atomic_load(&x->pool->hdr->gate) && journal_commit(x))
 		gate_set(x, journal_of(x)->running);
@@ -496,6 +503,22 @@ static int commit_run(struct exec *x, struct journal *j)
 			return err;
 	}
 }
+
+#ifndef MPDISK_SINGLE_HART
+int journal_halt(struct exec *x)
+{
+	struct journal *j = journal_of(x);
+	int err;
+
+	journal_take(x);
+	err = journal_commit(x); /* so that the others wait for little */
+	atomic_store(&j->halt, HALT_CLOSING);
+	exec_step(x);
+	gate_set(x, 0);
+	wait_for_members(x, j);
+	return err;
+}
+#endif
 
 void journal_help(struct exec *x)
 {

@@ -27,6 +27,12 @@ enum journal_state {
 	JOURNAL_FINISHING,  /* `committing` is on the medium, its buffers do not know yet */
 };
 
+/* While it is not 0 the gate stays closed, and the one who has closed it keeps writeback_lock. */
+enum journal_halt {
+	HALT_CLOSING = 1, /* the medium is being brought up to date */
+	HALT_DONE,        /* it is, and nothing is written */
+};
+
 struct journal_extent { /* a piece of the log's map */
 	u32 lblk;
 	u32 len;
@@ -71,7 +77,8 @@ struct journal {
 	u32 tail_tid;      /* [writeback_lock] its tid */
 	u32 want;          /* atomic: a commit is wanted, though perhaps nothing has changed */
 	u32 nrevokes;      /* atomic: metadata blocks that `running` frees, about */
-	u32 reserved[2];
+	u32 halt;          /* [writeback_lock] enum journal_halt */
+	u32 reserved[1];
 	fno_t map[JOURNAL_MAPS]; /* [immutable after mount] frames of struct journal_extent */
 	struct journal_start start[JOURNAL_STARTS]; /* [writeback_lock] by tid / 2 */
 };
@@ -175,6 +182,33 @@ int warn_unused journal_make_room(struct exec *x, u32 blocks);
 int warn_unused journal_home(struct exec *x);
 /* The same, and ends the log. */
 int warn_unused journal_stop(struct exec *x);
+#ifdef MPDISK_SINGLE_HART
+static inline bool journal_halted(const struct exec *x)
+{
+	(void)x;
+	return false;
+}
+
+static inline bool journal_still(const struct exec *x)
+{
+	(void)x;
+	return false;
+}
+#else
+/* Takes the role, commits, and closes the gate: nobody changes anything any more when this returns,
+ * until journal_drop(), or until x is dead. Also with an error. */
+int warn_unused journal_halt(struct exec *x);
+static inline bool journal_halted(const struct exec *x)
+{
+	return atomic_load_acquire(&journal_of(x)->halt) != 0;
+}
+
+/* ... and all that was changed before is on the medium. */
+static inline bool journal_still(const struct exec *x)
+{
+	return atomic_load_acquire(&journal_of(x)->halt) == HALT_DONE;
+}
+#endif
 
 /* ---- what the journal asks of the filesystem */
 /* The quiet moment of a commit: brings the superblock's buffer up to date (journal_touch). any:

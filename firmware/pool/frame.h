@@ -240,6 +240,8 @@ int warn_unused page_flush(struct exec *x, struct inode *inode, lblk_t first, lb
 /* Everything that was done before is durable when it returns 0: writes every dirty page and commits
  * the running transaction. With no tx open and no lock held: it waits for open transactions. */
 int warn_unused cache_sync(struct exec *x);
+/* The same of the one who has the journal's role. */
+int warn_unused cache_sync_holder(struct exec *x);
 /* One step of the background flusher: writes up to `max` dirty frames older than about 5 s, or any
  * when dirty frames exceed a quarter of the pool, and commits a transaction that is 5 s old. With
  * no tx open. Returns frames written or a negative errno. */

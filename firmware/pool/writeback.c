@@ -32,21 +32,29 @@ static void dirty_all_stored(struct exec *x)
 	}
 }
 
-int cache_sync(struct exec *x)
+int cache_sync_holder(struct exec *x)
 {
 	struct choice pages = {.kind = CHOOSE_PAGES, .in_work = true, .holder = true};
 	struct writer w;
 	int err;
 
-	if (x->slot->phase != 0 || x->slot->nheld)
-		plat_panic(x->plat, "cache_sync inside a tx", __FILE__, __LINE__);
 	writer_init(&w);
 	dirty_all_stored(x);
-	journal_take(x);
 	writer_all(x, &w, &pages, ~0u);
 	err = journal_commit(x);
-	journal_drop(x);
 	return w.error ? w.error : err;
+}
+
+int cache_sync(struct exec *x)
+{
+	int err;
+
+	if (x->slot->phase != 0 || x->slot->nheld)
+		plat_panic(x->plat, "cache_sync inside a tx", __FILE__, __LINE__);
+	journal_take(x);
+	err = cache_sync_holder(x);
+	journal_drop(x);
+	return err;
 }
 
 /* What is dirty now is old when this is called next. */

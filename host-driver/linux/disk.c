@@ -401,6 +401,8 @@ static int flusher_main(void *disk)
 		schedule_timeout_idle(HZ);
 		if (kthread_should_stop())
 			break;
+		if (kthread_should_park())
+			kthread_parkme();
 		(void)!fs_error_write(&d->x);
 		(void)cache_writeback(&d->x, FLUSH_FRAMES); /* logs what fails */
 	}
@@ -415,6 +417,27 @@ static int threads_start(struct mpd_disk *d)
 		return PTR_ERR(task);
 	d->flusher = task;
 	return mpd_watch_start(d);
+}
+
+/* d->x is the flusher's, or has the freeze. */
+int mpd_disk_freeze(struct mpd_disk *d)
+{
+	int err = kthread_park(d->flusher);
+
+	if (err)
+		return err;
+	err = fs_freeze(&d->x);
+	if (err)
+		kthread_unpark(d->flusher);
+	if (err == -EBUSY)
+		(void)refuse(err, "%s: is frozen already, by another host", d->path);
+	return err;
+}
+
+void mpd_disk_thaw(struct mpd_disk *d)
+{
+	fs_thaw(&d->x);
+	kthread_unpark(d->flusher);
 }
 
 static void flusher_stop(struct mpd_disk *d)

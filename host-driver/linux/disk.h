@@ -40,6 +40,11 @@ int mpd_disk_open(const struct mpd_options *o, struct mpd_disk **out);
  * everything back and unmounts: only then something can fail. The disk is gone in any case. */
 int mpd_disk_close(struct mpd_disk *d);
 
+/* The medium stays as it is, and whoever changes something waits, in every host (fs.h, fs_freeze):
+ * until mpd_disk_thaw() or the death of this kernel. -EBUSY: another one has frozen it. */
+int mpd_disk_freeze(struct mpd_disk *d);
+void mpd_disk_thaw(struct mpd_disk *d);
+
 /*
  * An executor for the current task: x->fs_cred is the task's (uid and gid as the filesystem stores
  * them, umask), x->host this host, x->handle NULL. Sleeps while all are in use: nobody may hold one

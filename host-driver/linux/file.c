@@ -175,7 +175,7 @@ static int write_once(struct inode *inode, struct kiocb *iocb, u32 flags, struct
 	struct exec *x;
 	int done = 0;
 
-	x = mpd_begin(inode->i_sb);
+	x = mpd_begin_change(inode->i_sb);
 	fill(s, x, pos, len, from, &f);
 	if (f.bytes)
 		done = fs_write(x, mpd_node(inode), &pos, flags, f.segs, f.nsegs);
@@ -282,7 +282,7 @@ static long mpd_fallocate(struct file *file, int mode, loff_t pos, loff_t len)
 		err = inode_newsize_ok(inode, max(pos + len, i_size_read(inode)));
 	if (err)
 		return err;
-	x = mpd_begin(inode->i_sb);
+	x = mpd_begin_change(inode->i_sb);
 	err = fs_fallocate(x, mpd_node(inode), mode, pos, len);
 	mpd_end(inode->i_sb, x);
 	return err ? err : mpd_refresh(inode);
@@ -298,7 +298,7 @@ static ssize_t mpd_copy_file_range(struct file *in, loff_t in_pos, struct file *
 
 	if (from->i_sb != to->i_sb)
 		return generic_copy_file_range(in, in_pos, out, out_pos, len, flags);
-	x = mpd_begin(to->i_sb);
+	x = mpd_begin_change(to->i_sb);
 	err = fs_copy_range(x, mpd_node(from), in_pos, mpd_node(to), out_pos,
 			    min_t(size_t, len, SZ_16M), &copied);
 	mpd_end(to->i_sb, x);

@@ -25,7 +25,7 @@ int mpd_fileattr_set(struct user_namespace *ns, struct dentry *dentry, struct fi
 	BUILD_BUG_ON(FS_FLAG_IMMUTABLE != FS_IMMUTABLE_FL || FS_FLAG_APPEND != FS_APPEND_FL);
 	if (fileattr_has_fsx(fa))
 		return -EOPNOTSUPP;
-	x = mpd_begin(inode->i_sb);
+	x = mpd_begin_change(inode->i_sb);
 	err = fs_setflags(x, mpd_node(inode), fa->flags);
 	mpd_end(inode->i_sb, x);
 	return err ? err : mpd_refresh(inode);

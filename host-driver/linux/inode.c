@@ -181,6 +181,12 @@ int mpd_permission(struct user_namespace *ns, struct inode *inode, int mask)
 		if (err)
 			return err;
 	}
+	if ((mask & (MAY_WRITE | MAY_EXEC)) == MAY_EXEC && S_ISDIR(inode->i_mode) &&
+	    !mpd_in_place(inode)) {
+		if (mask & MAY_NOT_BLOCK)
+			return -ECHILD;
+		mpd_find_place(inode);
+	}
 	if (mask & MAY_WRITE && mpd_i(inode)->flags & FS_FLAG_IMMUTABLE)
 		return -EPERM;
 	return generic_permission(ns, inode, mask);
@@ -262,7 +268,7 @@ int mpd_setattr(struct user_namespace *ns, struct dentry *dentry, struct iattr *
 	if (err)
 		return err;
 	set_of(&set, attr);
-	x = mpd_begin(inode->i_sb);
+	x = mpd_begin_change(inode->i_sb);
 	err = fs_setattr(x, mpd_node(inode), &set, &now);
 	mpd_end(inode->i_sb, x);
 	if (err)

@@ -258,7 +258,7 @@ static int get_page_of(struct mpd_sb *s, struct mpd_inode *i, u64 page, bool wri
 	struct exec *x;
 	int err;
 
-	x = mpd_begin(s->sb);
+	x = write ? mpd_begin_change(s->sb) : mpd_begin(s->sb);
 	err = fs_map(x, i->node, page, write, frame);
 	if (!err) {
 		err = keep(s, i, page, *frame, write);

@@ -14,7 +14,7 @@ static void told(struct dentry *dentry, const struct exec *x)
 	dentry->d_time = x->name_word ? (u64)x->name_word << 32 | x->name_changes : 0;
 }
 
-static bool name_fresh(const struct dentry *dentry)
+bool mpd_name_fresh(const struct dentry *dentry)
 {
 	u64 known = READ_ONCE(dentry->d_time);
 	const struct mpd_sb *s = mpd_sb(dentry->d_sb);
@@ -22,8 +22,7 @@ static bool name_fresh(const struct dentry *dentry)
 	return known && atomic_load_acquire(pool_ptr(s->pool, known >> 32)) == (u32)known;
 }
 
-/* Asks the pool. 1: the dentry is right, and fresh again. */
-static int revalidate_slow(struct dentry *dentry)
+int mpd_revalidate(struct dentry *dentry)
 {
 	struct dentry *parent = dget_parent(dentry);
 	struct name_snapshot name;
@@ -55,9 +54,9 @@ static int revalidate_slow(struct dentry *dentry)
 
 static int d_revalidate_name(struct dentry *dentry, unsigned int flags)
 {
-	if (name_fresh(dentry))
+	if (mpd_name_fresh(dentry))
 		return 1;
-	return flags & LOOKUP_RCU ? -ECHILD : revalidate_slow(dentry);
+	return flags & LOOKUP_RCU ? -ECHILD : mpd_revalidate(dentry);
 }
 
 const struct dentry_operations mpd_dentry_ops = {
@@ -139,7 +138,7 @@ static int make_dentry(struct inode *dir, struct dentry *dentry, struct making *
 	struct exec *x;
 	int err;
 
-	x = mpd_begin(dir->i_sb);
+	x = mpd_begin_change(dir->i_sb);
 	err = make(x, dir, mpd_name(&dentry->d_name), m, &attr);
 	if (!err)
 		told(dentry, x);
@@ -208,7 +207,7 @@ static int mpd_tmpfile(struct user_namespace *ns, struct inode *dir, struct file
 	struct exec *x;
 	int err;
 
-	x = mpd_begin(dir->i_sb);
+	x = mpd_begin_change(dir->i_sb);
 	err = make(x, dir, (struct fs_name){NULL, 0}, &m, &attr);
 	mpd_end(dir->i_sb, x);
 	if (err)
@@ -258,7 +257,7 @@ static int mpd_atomic_open(struct inode *dir, struct dentry *dentry, struct file
 /* ---- removing */
 static int mpd_unlink(struct inode *dir, struct dentry *dentry)
 {
-	struct exec *x = mpd_begin(dir->i_sb);
+	struct exec *x = mpd_begin_change(dir->i_sb);
 	int err;
 
 	x->name_word = 0;
@@ -273,7 +272,7 @@ static int mpd_unlink(struct inode *dir, struct dentry *dentry)
 
 static int mpd_rmdir(struct inode *dir, struct dentry *dentry)
 {
-	struct exec *x = mpd_begin(dir->i_sb);
+	struct exec *x = mpd_begin_change(dir->i_sb);
 	int err;
 
 	x->name_word = 0;
@@ -297,7 +296,7 @@ static int mpd_rename(struct user_namespace *ns, struct inode *dir, struct dentr
 		return -EINVAL;
 	BUILD_BUG_ON(RENAME_NOREPLACE != FS_RENAME_NOREPLACE ||
 		     RENAME_EXCHANGE != FS_RENAME_EXCHANGE);
-	x = mpd_begin(dir->i_sb);
+	x = mpd_begin_change(dir->i_sb);
 	err = fs_rename(x, mpd_node(dir), mpd_name(&dentry->d_name), mpd_node(newdir),
 			mpd_name(&newdentry->d_name), flags);
 	mpd_end(dir->i_sb, x);

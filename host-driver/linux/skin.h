@@ -21,6 +21,8 @@
 
 #include "disk.h"
 
+#define MPD_THAW_MS 1000 /* who froze may have died: then others look, too */
+
 struct mpd_sb {
 	struct super_block *sb;
 	struct mpd_disk *disk;
@@ -89,6 +91,17 @@ static inline struct exec *mpd_begin(const struct super_block *sb)
 	return x;
 }
 
+/* For an operation that changes something: nobody has an executor while the pool is frozen, so that
+ * others can read. */
+static inline struct exec *mpd_begin_change(const struct super_block *sb)
+{
+	struct mpd_sb *s = mpd_sb(sb);
+
+	while (fs_frozen(s->pool))
+		plat_wait(s->keeper->plat, &s->pool->hdr->gate, 0, MPD_THAW_MS);
+	return mpd_begin(sb);
+}
+
 static inline void mpd_end(const struct super_block *sb, struct exec *x)
 {
 	mpd_exec_put(mpd_sb(sb)->disk, x);
@@ -141,6 +154,17 @@ void mpd_evict_inode(struct inode *inode);
 /* ---- namei.c */
 extern const struct dentry_operations mpd_dentry_ops;
 extern const struct inode_operations mpd_dir_iops, mpd_file_iops, mpd_link_iops, mpd_special_iops;
+
+/* V1: whether the name is known to mean the same. */
+bool mpd_name_fresh(const struct dentry *dentry);
+/* Asks the pool. 1: the dentry is right, and fresh again. */
+int mpd_revalidate(struct dentry *dentry);
+
+/* ---- place.c */
+/* Whether the directory is known to be where its dentry is; mpd_find_place(): it is afterwards, if
+ * it can be. That one waits for nobody who has a directory locked. */
+bool mpd_in_place(const struct inode *dir);
+void mpd_find_place(struct inode *dir);
 
 /* ---- export.c */
 extern const struct export_operations mpd_export_ops;

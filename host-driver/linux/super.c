@@ -21,6 +21,7 @@ struct mount_args {
 	char *pool;
 	char *medium;
 	bool code_from_pool;
+	bool has_code; /* it was said which */
 };
 
 /* ---- superblock */
@@ -62,23 +63,15 @@ static int mpd_sync_fs(struct super_block *sb, int wait)
 	return wait && !sb_rdonly(sb) ? sync(sb) : 0;
 }
 
-static u32 hosts(const struct mpd_sb *s)
-{
-	u32 n = 0, host;
-
-	for (host = 1; host <= POOL_HOSTS; host++)
-		n += atomic_load_acquire(&pool_host(s->pool, host)->state) == HOST_USED;
-	return n;
-}
-
-/* Others would go on changing the medium. */
 static int mpd_freeze(struct super_block *sb)
 {
-	if (hosts(mpd_sb(sb)) > 1) {
-		pr_err("mpdisk: cannot freeze: other hosts use the pool\n");
-		return -EBUSY;
-	}
-	return sync(sb);
+	return mpd_disk_freeze(mpd_sb(sb)->disk);
+}
+
+static int mpd_unfreeze(struct super_block *sb)
+{
+	mpd_disk_thaw(mpd_sb(sb)->disk);
+	return 0;
 }
 
 static int mpd_show_options(struct seq_file *m, struct dentry *root)
@@ -99,6 +92,7 @@ const struct super_operations mpd_super_ops = {
 	.statfs = mpd_statfs,
 	.sync_fs = mpd_sync_fs,
 	.freeze_fs = mpd_freeze,
+	.unfreeze_fs = mpd_unfreeze,
 	.show_options = mpd_show_options,
 };
 
@@ -236,6 +230,8 @@ static int mpd_reconfigure(struct fs_context *fc)
 	if ((args->pool && strcmp(args->pool, s->pool_name)) ||
 	    (args->medium && strcmp(args->medium, s->medium)))
 		return invalf(fc, "mpdisk: pool and medium cannot be changed");
+	if (args->has_code && args->code_from_pool != s->code_from_pool)
+		return invalf(fc, "mpdisk: code cannot be changed");
 	if (ro && !sb_rdonly(sb))
 		return sync(sb);
 	if (!ro && sb_rdonly(sb)) {
@@ -283,6 +279,7 @@ static int mpd_parse_param(struct fs_context *fc, struct fs_parameter *param)
 		return 0;
 	case OPT_CODE:
 		args->code_from_pool = result.uint_32;
+		args->has_code = true;
 		return 0;
 	}
 	return option;

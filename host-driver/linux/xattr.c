@@ -33,7 +33,7 @@ static int set_xattr(struct inode *inode, const char *name, const void *value, s
 
 	if (size > BLOCK_SIZE) /* none of that size fits into an xattr block */
 		return -ENOSPC;
-	x = mpd_begin(inode->i_sb);
+	x = mpd_begin_change(inode->i_sb);
 	if (value)
 		err = fs_setxattr(x, mpd_node(inode), name_of(name), value, size, flags);
 	else
@@ -131,7 +131,7 @@ static int kill_sgid(struct user_namespace *ns, struct inode *inode)
 	    capable_wrt_inode_uidgid(ns, inode, CAP_FSETID))
 		return err;
 	set.mode = inode->i_mode & ~S_ISGID;
-	x = mpd_begin(inode->i_sb);
+	x = mpd_begin_change(inode->i_sb);
 	err = fs_setattr(x, mpd_node(inode), &set, &attr);
 	mpd_end(inode->i_sb, x);
 	return err;

@@ -149,7 +149,23 @@ static int op_commit(struct exec *x, struct cut_stage *s)
 	return fs_sync(x);
 }
 
+static int op_freeze(struct exec *x, struct cut_stage *s)
+{
+	int err;
+
+	(void)mk(x, s->dir, "to be on the medium");
+	err = fs_freeze(x);
+	if (err)
+		return err;
+	CHECK(fs_frozen(x->pool) && !x->pool->hdr->gate);
+	CHECK_OK(fs_sync(x));
+	fs_thaw(x);
+	CHECK(!fs_frozen(x->pool) && x->pool->hdr->gate);
+	return 0;
+}
+
 CUT(checkpoint, NULL, op_checkpoint, CUT_SAME)
+CUT(freeze, NULL, op_freeze, CUT_MIXES)
 CUT(commit_over_the_end_of_the_log, end_of_the_log, op_commit, CUT_SAME)
 
 /* ---- the second one who dies at the same commit */

@@ -512,6 +512,7 @@ static const struct {
 	CASE(futexes_wake_processes),
 	CASE(mapping_grows),
 	CASE(flags_are_seen),
+	CASE(parent_of_a_moved_directory),
 	CASE(random_operations_on_one_file),
 };
 

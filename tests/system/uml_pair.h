@@ -33,6 +33,7 @@ void held_pages_outlive_the_file(void);
 void futexes_wake_processes(void);
 void mapping_grows(void);
 void flags_are_seen(void);
+void parent_of_a_moved_directory(void);
 
 #define OK(call)                                                                                   \
 	({                                                                                         \

@@ -243,3 +243,77 @@ void flags_are_seen(void)
 		OK(unlink("flags"));
 	}
 }
+
+/* ---- directories that the other one moves */
+static bool is_same(const char *a, const char *b)
+{
+	struct stat first, second;
+
+	OK(stat(a, &first));
+	OK(stat(b, &second));
+	return first.st_ino == second.st_ino;
+}
+
+void parent_of_a_moved_directory(void)
+{
+	char *top = getcwd(NULL, 0), *here, deep[300];
+
+	TRUE(top);
+	BY(A)
+	{
+		OK(mkdir("from", 0755));
+		OK(mkdir("to", 0755));
+		OK(mkdir("from/d", 0755));
+		OK(mkdir("from/d/x", 0755));
+		pair_put("to/mark", "", 0);
+	}
+	if (pair_role == A)
+		OK(chdir("from/d/x"));
+	pair_meet();
+	BY(B) OK(rename("from/d", "to/e"));
+	BY(A)
+	{
+		OK(access("../../mark", F_OK));
+		TRUE(is_same("../..", "../../../to"));
+		here = getcwd(NULL, 0);
+		snprintf(deep, sizeof(deep), "%s/to/e/x", top);
+		if (!here || strcmp(here, deep))
+			pair_fail("it is in %s, not in %s", here ? here : strerror(errno), deep);
+		free(here);
+	}
+	/* to where the other one has never been */
+	BY(B)
+	{
+		OK(mkdir("new", 0755));
+		OK(mkdir("new/deep", 0755));
+		pair_put("new/deep/mark2", "", 0);
+		OK(rename("to/e", "new/deep/f"));
+		OK(rmdir("from"));
+	}
+	BY(A)
+	{
+		OK(access("../../mark2", F_OK));
+		OK(access("../../../../to/mark", F_OK));
+		OK(rename("../../f", "../../../back"));
+		here = getcwd(NULL, 0);
+		snprintf(deep, sizeof(deep), "%s/new/back/x", top);
+		TRUE(here && !strcmp(here, deep));
+		free(here);
+	}
+	BY(B)
+	{
+		OK(rmdir("new/back/x"));
+		OK(unlink("new/deep/mark2"));
+		OK(rmdir("new/deep"));
+		OK(unlink("to/mark"));
+		OK(rmdir("to"));
+	}
+	BY(A)
+	{
+		FAILS(ENOENT, open("x", O_CREAT | O_WRONLY, 0644));
+		OK(chdir(top));
+		OK(rmdir("new/back"));
+		OK(rmdir("new"));
+	}
+	free(top);
+}
