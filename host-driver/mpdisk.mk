@@ -48,7 +48,7 @@ LINT_C += $(wildcard $(patsubst %,host-driver/%/*.[ch],fuse cli lib vhost))
 
 -include $(MPDISK_OBJS:.o=.d) $(MPDISK_LIB_OBJS:.o=.d) $(MPDISK_DEBUG_OBJS:.o=.d)
 
-install: all
+install: all ## programs and man pages, below DESTDIR
 	install -d $(DESTDIR)/usr/sbin $(DESTDIR)/usr/share/man/man5 $(DESTDIR)/usr/share/man/man8
 	install $(BUILD)/mpdisk $(DESTDIR)/usr/sbin/mpdisk
 	ln -sf mpdisk $(DESTDIR)/usr/sbin/mount.mpdisk

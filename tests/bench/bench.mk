@@ -10,7 +10,7 @@ $(BENCH_HOST): $(wildcard tests/bench/device/*.c) tests/bench/device/host.h \
 
 LINT_C += $(wildcard tests/bench/device/*.[ch])
 
-bench-device: $(BENCH_HOST) $(BUILD)/mpdisk-sim $(BUILD)/firmware/firmware.hex
+bench-device: $(BENCH_HOST) $(BUILD)/mpdisk-sim $(BUILD)/firmware/firmware.hex ## cycles per operation of the simulated device
 	@BUILD=$(BUILD) tests/bench/run
 
 bench: bench-device

@@ -14,7 +14,7 @@ $(BENCH_CORE)/rv32: tests/bench/core/rv32.c firmware/format/crc32c.c tests/bench
 	$(CC) $(CORE_FLAGS) -o $@ $(filter %.c,$^)
 
 # Not compressed: rv32 does not read that. The number of instructions is the same.
-bench-core: $(BENCH_CORE)/rv32
+bench-core: $(BENCH_CORE)/rv32 ## instructions of the soft core per operation
 	riscv64-unknown-elf-gcc --specs=picolibc.specs -misa-spec=2.2 -march=rv32im -mabi=ilp32 \
 		-std=gnu11 $(BENCH_CORE_OPT) -g -Wall -Wextra -Wno-pointer-to-int-cast \
 		-ffunction-sections -fdata-sections -fno-common -fno-strict-aliasing \

@@ -25,7 +25,7 @@ $(BENCH_NATIVE)/mounts: tests/bench/native/mounts.c
 
 LINT_C += $(wildcard tests/bench/native/*.[ch])
 
-bench-native: $(addprefix $(BENCH_NATIVE)/,api private private-plain mounts) $(BUILD)/mpdisk
+bench-native: $(addprefix $(BENCH_NATIVE)/,api private private-plain mounts) $(BUILD)/mpdisk ## shared mode on this machine, against its peers
 	@$(SUDO) env BUILD=$(BUILD) tests/bench/native/run
 
 bench: bench-native

@@ -84,16 +84,16 @@ fuzz-deps:
 	@for p in $(FUZZ_PACKAGES); do dpkg -s $$p >/dev/null 2>&1 || { \
 		echo "make fuzz needs Debian's $(FUZZ_PACKAGES)"; exit 1; }; done
 
-fuzz: fuzz-deps ## fuzz each target with libFuzzer for FUZZ_SECONDS (60); make fuzz-afl: with AFL++
+fuzz: fuzz-deps ## fuzz each target with libFuzzer for FUZZ_SECONDS (60)
 	@$(MAKE) --no-print-directory -j$(JOBS) $(FUZZ_DIR)/images.stamp $(FUZZ_TARGETS:%=$(FUZZ_DIR)/fuzz-%)
 	@BUILD=$(BUILD) tests/fuzz/run libfuzzer $(FUZZ_SECONDS) $(FUZZ_TARGETS)
 
-fuzz-afl: fuzz-deps
+fuzz-afl: fuzz-deps ## the same with AFL++
 	@$(MAKE) --no-print-directory -j$(JOBS) $(FUZZ_DIR)/images.stamp $(FUZZ_TARGETS:%=$(FUZZ_DIR)/afl-%)
 	@BUILD=$(BUILD) tests/fuzz/run afl $(FUZZ_SECONDS) $(FUZZ_TARGETS)
 
 # What `make fuzz` has found, as few inputs as cover the same, becomes the corpus.
-fuzz-corpus: fuzz-deps
+fuzz-corpus: fuzz-deps ## make the corpus anew of what was found
 	@$(MAKE) --no-print-directory -j$(JOBS) $(FUZZ_DIR)/images.stamp $(FUZZ_TARGETS:%=$(FUZZ_DIR)/fuzz-%)
 	@mkdir -p tests/fuzz/corpus; for t in $(FUZZ_TARGETS); do \
 		rm -rf $(FUZZ_DIR)/least/$$t; mkdir -p $(FUZZ_DIR)/least/$$t; \

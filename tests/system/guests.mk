@@ -31,7 +31,7 @@ $(GUESTS)/%.cpio: tests/system/guests/initrd tests/system/guests/init $(GUESTS)/
 
 all: guests
 
-guests: $(GUEST_PROGRAMS) $(GUESTS)/uml.cpio $(GUESTS)/qemu.cpio
+guests: $(GUEST_PROGRAMS) $(GUESTS)/uml.cpio $(GUESTS)/qemu.cpio ## the guests of the tests
 
 LINT_C += $(addprefix tests/system/guests/,agent.c on.c wire.h)
 
