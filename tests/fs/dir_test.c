@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Directories of many entries: index, splits, listing, and what others make of them. */
+#include "fs/dir.h"
 #include "tests/fs/names_util.h"
 
 /* A name for entry i: of different lengths, so that leaves do not split in a pattern. */
@@ -355,6 +356,63 @@ TEST_TIMED(equal_hashes_span_leaves, 120)
 	x = fixture_remount();
 	for (i = 0; i < COLLIDERS; i++)
 		CHECK(look(x, d, names[i]));
+	fixture_unmount_check();
+}
+
+/* Both have the legacy hash 0x439b3ca8, and the same CRC, which then is the lower half of the key.
+ */
+static const char *const twin_ends[] = {"0010280783jZzu", "0053371438BiRi"};
+
+static u32 legacy_hash(const char *name)
+{
+	static const u32 seed[4];
+
+	return dx_hash_name(EXT4_DX_LEGACY, seed, nm(name)).major;
+}
+
+/* Sixteen names of 254 bytes, of which a leaf holds fifteen: the twins are in the middle of the
+ * order, and are parted when the last name splits it. */
+TEST(names_that_even_have_the_same_key_are_listed_from_two_leaves)
+{
+	u32 i, n, below = 0, above = 0, hash;
+	char twins[2][255], buf[255];
+	struct listing l;
+	struct exec *x;
+	node_t d;
+
+	fixture_make(64, NULL, NULL);
+	shell(PATH "debugfs -w -R 'ssv def_hash_version legacy' '%s' 2>&1");
+	shell(PATH "debugfs -w -R 'ssv flags 1' '%s' 2>&1");
+	x = fixture_mount();
+	d = mkd(x, FS_ROOT, "d");
+	for (i = 0; i < 2; i++) {
+		snprintf(twins[i], sizeof(twins[i]), "%0240u%s", 0, twin_ends[i]);
+		memset(twins[i], 'x', 240);
+		mk(x, d, twins[i]);
+	}
+	hash = legacy_hash(twins[0]);
+	CHECK_EQ(legacy_hash(twins[1]), hash);
+	for (i = 0; below < 6 || above < 7; i++) {
+		u32 *side;
+
+		snprintf(buf, sizeof(buf), "%0254u", i);
+		side = legacy_hash(buf) < hash ? &below : &above;
+		if (*side < (side == &below ? 6 : 7)) {
+			++*side;
+			mk(x, d, buf);
+		}
+	}
+	CHECK_EQ(stat_of(x, d).size, BLOCK_SIZE);
+	snprintf(buf, sizeof(buf), "%0254u", i);
+	mk(x, d, buf);
+	CHECK_EQ(stat_of(x, d).size, 3 * BLOCK_SIZE);
+	l = list_dir(x, d, 1000, false);
+	CHECK_EQ(l.n, 2 + 16);
+	n = (u32)(listed_find(&l, twins[0]) - l.e);
+	i = (u32)(listed_find(&l, twins[1]) - l.e);
+	CHECK(n < l.n && i < l.n && (n == i + 1 || i == n + 1));
+	CHECK_EQ(l.e[n].next, l.e[i].next);
+	free(l.e);
 	fixture_unmount_check();
 }
 
