@@ -3,7 +3,9 @@
  * virtio-fs requests carried to a port (fs_port.h): one thread takes them from the queues, the
  * port's completer answers them.
  *
- * What one guest held is dropped by attaching anew, when it has gone or starts again (FUSE_INIT).
+ * What one guest held is dropped by attaching anew, when it has gone or starts again (FUSE_INIT),
+ * unless it has unmounted: then it holds nothing. A guest in virtual time can only mount again
+ * because of that: the device, which attaching waits for, stands while the guest's kick does.
  */
 #define _GNU_SOURCE
 #include "fs_port.h"
@@ -157,7 +159,8 @@ static void serve(struct fs_port *fs)
 	struct vhost_request *origin = NULL;
 
 	if (!why && in->opcode == FUSE_INIT) {
-		port_renew(fs);
+		if (!fs->destroyed)
+			port_renew(fs);
 		fs->fresh = false;
 		fs->destroyed = false;
 	}
@@ -204,6 +207,7 @@ static void on_gone(void *user)
 
 	if (!fs->destroyed)
 		port_renew(fs);
+	fs->destroyed = false; /* the next one is not believed what this one has said */
 }
 
 int fs_port_new(const struct fs_port_config *config, struct fs_port **out)

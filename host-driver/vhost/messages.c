@@ -287,12 +287,14 @@ static void queue_stop(struct vhost *vhost, struct queue *queue)
 	queue->running = false;
 }
 
+/* QEMU that has connected again asks a new back end where the old one was, and takes the ring's
+ * word if there is no answer. */
 static int get_base(struct vhost *vhost, const struct vhost_vring_state *state)
 {
 	struct queue *queue = queue_of(vhost, state->index);
 	struct vhost_vring_state out = *state;
 
-	if (!queue)
+	if (!queue || !queue->has_addr)
 		return -EINVAL;
 	set_kick(vhost, queue, -1);
 	queue->started = false;

@@ -496,6 +496,21 @@ static const char *second_connection_is_refused(struct front *f)
 	return NULL;
 }
 
+/* What a back end that has died had taken, no other one knows. */
+static const char *base_of_a_strange_queue_is_not_told(struct front *f)
+{
+	struct vhost_vring_state state = {1, 0};
+	struct fuse_entry_out entry;
+	struct front g;
+
+	front_open(&g, other);
+	front_send(&g, VHOST_GET_VRING_BASE, 0, &state, sizeof(state), NULL, 0);
+	CHECK(front_is_cut(&g, 5000));
+	front_close(&g);
+	CHECK(fuse_find(f, 1, "lost+found", &entry) == 0);
+	return NULL;
+}
+
 static const char *too_little_room_is_an_error(struct front *f)
 {
 	struct fuse_entry_out entry;
@@ -567,6 +582,7 @@ int main(int argc, char **argv)
 	RUN(both, disabled_queue_begins_anew);
 	RUN(both, memory_may_be_mapped_anew);
 	RUN(both, second_connection_is_refused);
+	RUN(both, base_of_a_strange_queue_is_not_told);
 	RUN(both, too_little_room_is_an_error);
 	if (argc > 3) {
 		path = argv[3];
