@@ -6,7 +6,7 @@ import statistics
 import subprocess
 import time
 
-PEERS = ["tmpfs", "ext4", "hostfs", "virtiofsd", "vhost-fs", "nfs", "ocfs2", "mpdisk"]
+PEERS = ["tmpfs", "ext4", "hostfs", "virtiofsd", "vhost-fs", "nfs", "ocfs2", "mpdisk", "code=pool"]
 SHARED = ["nfs", "ocfs2", "mpdisk"]
 METADATA = ["create", "stat", "readdir", "rename", "unlink"]
 READS = ["read-128k", "read-4k"]
@@ -24,6 +24,7 @@ REACHES = [
     ("against virtiofsd: names", "mpdisk", "virtiofsd", METADATA, "all", 8, 15),
     ("against hostfs: names", "mpdisk", "hostfs", METADATA, "all", 1.2, 1.5),
     ("against tmpfs: reads", "mpdisk", "tmpfs", READS, "worst", 0.8, 1.0),
+    ("code in the pool against the module's", "code=pool", "mpdisk", METADATA, "all", 0.95, 1.0),
     ("vhost-fs against virtiofsd: names", "vhost-fs", "virtiofsd", METADATA, "all", 1.2, 2),
     ("vhost-fs against virtiofsd: data", "vhost-fs", "virtiofsd", READS + WRITES, "worst", 1.2, 2),
 ]
