@@ -7,7 +7,7 @@ $(UML_PROGRAMS): $(SYSTEM_BUILD)/%: tests/system/%.c
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS_BASE) -o $@ $(filter %.c,$^)
 
-suites: $(MODULE) $(UML_PROGRAMS)
+suites: $(MODULE) $(MODULE_CHECKED) $(UML_PROGRAMS)
 
 SUITES += tests/system/uml-shared tests/system/uml-files tests/system/virtual-time
 TIMEOUTS += uml-shared=600 uml-files=500 virtual-time=600
@@ -15,7 +15,7 @@ TIMEOUTS += uml-shared=600 uml-files=500 virtual-time=600
 LINT_C += tests/system/uml_load.c $(wildcard tests/system/uml_pair*.[ch])
 
 soak-uml: deps ## kernels in shared mode die at work, KILLS (default 300) times
-	@$(MAKE) --no-print-directory -j$(JOBS) all $(MODULE) $(UML_PROGRAMS)
+	@$(MAKE) --no-print-directory -j$(JOBS) all $(MODULE) $(MODULE_CHECKED) $(UML_PROGRAMS)
 	@$(SUDO) env BUILD=$(BUILD) KILLS=$(or $(KILLS),300) GUEST_SECONDS=100000 tests/system/uml-shared
 
 .PHONY: soak-uml

@@ -68,3 +68,27 @@ void plat_panic(struct plat *plat, const char *what, const char *file, int line)
 {
 	panic("mpdisk: %s (%s:%d)", what, file, line);
 }
+
+#ifdef MPDISK_DEBUG
+/* Of a pool that others share it cannot be told who has changed a byte: as in posix/debug.c. */
+void plat_debug_edit(struct plat *plat, u32 executor, ref_t frame, bool alone)
+{
+}
+
+void plat_debug_save(struct plat *plat, u32 executor, ref_t ref, u32 len)
+{
+}
+
+void plat_debug_end(struct plat *plat, u32 executor)
+{
+}
+
+void plat_debug_touch(struct plat *plat, ref_t frame)
+{
+}
+
+void plat_cut(struct plat *plat)
+{
+	panic("mpdisk: an executor was to die");
+}
+#endif
