@@ -138,8 +138,10 @@ int log_open(struct exec *x, ino_no_t ino, struct scratch *s, struct log *log)
 		err = scratch_take(x, s, 1, &log->jsb);
 	if (!err)
 		err = scratch_take(x, s, 1, &log->desc);
+	log->window_max = min_of(LOG_WINDOW, (s->end - s->next) / BLOCK_SIZE / 4);
+	log->window_max = max_of(log->window_max, LOG_READ);
 	if (!err)
-		err = scratch_take(x, s, LOG_WINDOW, &log->window);
+		err = scratch_take(x, s, log->window_max, &log->window);
 	if (!err)
 		err = raw_io(x, PLAT_READ, log_map_find(x, &log->map, 0, &run), log->jsb, 1);
 	return err ? err : check_super(x, log, exec_ptr(x, log->jsb));
@@ -171,15 +173,18 @@ int log_block(struct exec *x, struct log *log, u32 pos, ref_t *out)
 	u32 run;
 	int err;
 
-	if (!log->window_n || pos - log->window_at >= log->window_n) {
+	if (pos - log->window_at >= log->window_n) {
 		block = log_map_find(x, &log->map, pos, &run);
-		log->window_n = 0;
-		run = min_of(run, min_of(log->last - pos, LOG_WINDOW));
-		err = raw_io(x, PLAT_READ, block, log->window, run);
+		if (pos != log->window_at + log->window_n || log->window_n == log->window_max) {
+			log->window_at = pos;
+			log->window_n = 0;
+		}
+		run = min_of(run, min_of(log->last - pos, LOG_READ));
+		run = min_of(run, log->window_max - log->window_n);
+		err = raw_io(x, PLAT_READ, block, log->window + log->window_n * BLOCK_SIZE, run);
 		if (err)
 			return err;
-		log->window_at = pos;
-		log->window_n = run;
+		log->window_n += run;
 	}
 	*out = log->window + (pos - log->window_at) * BLOCK_SIZE;
 	return 0;

@@ -12,7 +12,8 @@
 #include "format/ext4.h"
 #include "pool/exec.h"
 
-#define LOG_WINDOW 32u /* blocks of the log that are read at a time */
+#define LOG_READ 32u    /* blocks of the log that are read at a time */
+#define LOG_WINDOW 256u /* that are kept, if there is room: most logs are read once */
 
 /* Memory of the pool that is given out from its front, in whole blocks. */
 struct scratch {
@@ -66,9 +67,10 @@ struct log {
 	u32 tag_size; /* bytes, without the uuid */
 	ref_t jsb;    /* block with the journal's superblock */
 	ref_t desc;   /* the descriptor or revoke block under the cursor */
-	ref_t window; /* LOG_WINDOW blocks: [at, at + n) of the log */
+	ref_t window; /* blocks [at, at + n) of the log; room for max */
 	u32 window_at;
 	u32 window_n;
+	u32 window_max;
 };
 
 static inline bool log_has_csum(const struct log *log)

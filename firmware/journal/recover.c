@@ -51,8 +51,9 @@ struct recovery {
 	u32 nrevoked; /* in the table */
 	u32 records;  /* in the log, of revoked blocks */
 	u32 transactions, blocks, revokes, outside;
-	bool has_super; /* the log holds the filesystem's superblock */
-	bool super;     /* R5: this pass writes that and nothing else */
+	bool has_super;    /* the log holds the filesystem's superblock */
+	u32 super_pos;     /* its last copy that counts; 0: none */
+	bool super_escape; /* ... begins with the log's magic */
 	struct plat_io io[IN_FLIGHT];
 	u32 nio;
 };
@@ -184,7 +185,7 @@ static int scan_commit(struct exec *x, struct recovery *r, const struct log_curs
 	return damaged(x, fault, c->tid);
 }
 
-/* Sets end, limit and transactions; R1. */
+/* Sets end, limit, transactions and records; R1. */
 static int scan(struct exec *x, struct recovery *r)
 {
 	struct fault fault = {NULL, 0, 0};
@@ -261,7 +262,7 @@ static int collect_block(struct exec *x, struct recovery *r, u32 tid)
 {
 	u32 end = log_revoke_end(x, &r->log), size = log_revoke_size(&r->log);
 
-	for (u32 at = 16; at < end; at += size) {
+	for (u32 at = sizeof(struct jbd2_revoke); at < end; at += size) {
 		blkno_t block = log_revoke(x, &r->log, at);
 		struct revoked *e;
 
@@ -308,6 +309,8 @@ static int collect(struct exec *x, struct recovery *r)
 
 	plat_zero(x->plat, exec_ptr(x, r->table), (r->mask + 1) * (u32)sizeof(struct revoked));
 	r->nrevoked = 0;
+	if (!r->records)
+		return 0;
 	log_begin(&r->log, &c);
 	while (!err && c.tid != r->end) {
 		err = look_again(x, r, &c, &kind);
@@ -373,7 +376,7 @@ static bool wanted(struct exec *x, struct recovery *r, const struct log_tag *tag
 {
 	const struct revoked *e;
 
-	if (!in_part(r, tag->block) || !tag->block != r->super)
+	if (!in_part(r, tag->block))
 		return false;
 	if (tag->block >= r->limit) {
 		r->outside++;
@@ -387,6 +390,16 @@ static bool wanted(struct exec *x, struct recovery *r, const struct log_tag *tag
 	return true;
 }
 
+/* R5. */
+static bool super_later(struct recovery *r, const struct log_tag *tag, u32 pos)
+{
+	if (tag->block)
+		return false;
+	r->super_pos = pos;
+	r->super_escape = tag->flags & JBD2_TAG_ESCAPE;
+	return true;
+}
+
 static int write_descriptor(struct exec *x, struct recovery *r, struct log_cursor *c)
 {
 	struct log *log = &r->log;
@@ -396,7 +409,7 @@ static int write_descriptor(struct exec *x, struct recovery *r, struct log_curso
 	ref_t ref;
 
 	while (!err && log_tag(x, log, &at, &tag)) {
-		if (wanted(x, r, &tag, c->tid)) {
+		if (wanted(x, r, &tag, c->tid) && !super_later(r, &tag, c->pos)) {
 			/* what is in the window goes out before the window goes on */
 			if (c->pos - log->window_at >= log->window_n) {
 				writes_push(x, r);
@@ -421,8 +434,6 @@ static int write_home(struct exec *x, struct recovery *r)
 	enum log_kind kind;
 	int err = 0, last;
 
-	/* the window may hold blocks that were escaped in it */
-	r->log.window_n = 0;
 	log_begin(&r->log, &c);
 	while (!err && c.tid != r->end) {
 		writes_push(x, r);
@@ -439,7 +450,7 @@ static int write_home(struct exec *x, struct recovery *r)
 	}
 	writes_push(x, r);
 	last = writes_wait(x, r);
-	r->log.window_n = 0;
+	r->log.window_n = 0; /* it may hold blocks that were escaped in it */
 	return err ? err : last;
 }
 
@@ -489,6 +500,21 @@ static int flush(struct exec *x)
 	return plat_io_wait(x->plat, &io);
 }
 
+/* R5: all else is durable. */
+static int write_super(struct exec *x, struct recovery *r)
+{
+	const ref_t ref = r->log.desc; /* no longer needed */
+	u32 run;
+	int err = raw_io(x, PLAT_READ, log_map_find(x, &r->log.map, r->super_pos, &run), ref, 1);
+
+	if (!err && r->super_escape)
+		*(be32_t *)exec_ptr(x, ref) = be32_put(JBD2_MAGIC);
+	if (!err)
+		err = raw_io(x, PLAT_WRITE, 0, ref, 1);
+	r->blocks++;
+	return err ? err : flush(x);
+}
+
 /* R3: no transaction of the log can be as late as this one, whole or not: each takes a block. */
 static u32 next_sequence(const struct recovery *r)
 {
@@ -509,11 +535,8 @@ static int recover(struct exec *x, struct recovery *r, struct scratch *s, enum r
 			err = replay(x, r);
 		if (!err)
 			err = flush(x);
-		r->super = true;
-		if (!err && r->has_super)
-			err = replay(x, r);
-		if (!err && r->has_super)
-			err = flush(x);
+		if (!err && r->super_pos)
+			err = write_super(x, r);
 		if (err)
 			return err;
 	} else {
