@@ -454,7 +454,6 @@ static void *thread_main(void *arg)
 {
 	struct thread *t = arg;
 
-	t->c.call.in = (const void *)t->in;
 	self = t;
 	while (vhost_wait(t->fs->vhost))
 		serve_all(t);
@@ -479,6 +478,7 @@ static int thread_open(struct fs_pool *fs, struct thread **out)
 	if (!t)
 		return -ENOMEM;
 	t->fs = fs;
+	t->c.call.in = (const void *)t->in;
 	err = pool_call_open(&t->c, fs->config.disk);
 	if (err)
 		free(t);
@@ -542,6 +542,19 @@ int fs_pool_run(struct fs_pool *fs, int stop_fd)
 void fs_pool_stop(struct fs_pool *fs)
 {
 	vhost_stop(fs->vhost);
+}
+
+void fs_pool_turn(struct fs_pool *fs)
+{
+	self = fs->threads[0];
+	serve_all(self);
+	self = NULL;
+	answer_locks(fs);
+}
+
+struct vhost *fs_pool_vhost(struct fs_pool *fs)
+{
+	return fs->vhost;
 }
 
 void fs_pool_free(struct fs_pool *fs)

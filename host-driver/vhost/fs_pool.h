@@ -29,6 +29,11 @@ int fs_pool_new(const struct fs_pool_config *config, struct fs_pool **out)
 /* Serves guests until stop_fd is readable or fs_pool_stop() is called. */
 int fs_pool_run(struct fs_pool *fs, int stop_fd) __attribute__((warn_unused_result));
 void fs_pool_stop(struct fs_pool *fs);
+
+/* Instead of fs_pool_run(), for who has no thread to give: serves what is in the queues, and
+ * answers who waited for a lock. The control thread's part is the caller's, too. */
+void fs_pool_turn(struct fs_pool *fs);
+struct vhost *fs_pool_vhost(struct fs_pool *fs);
 void fs_pool_free(struct fs_pool *fs);
 
 /* Text for `mpdisk status SOCKET`, into buffer. Any thread. */

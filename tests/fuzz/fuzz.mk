@@ -6,7 +6,7 @@ FUZZ_SECONDS ?= 60
 FUZZ_DIR := $(BUILD)/fuzz
 FUZZ_TARGETS := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_COMMON := platform image exercise raw_host mutate
-FUZZ_SRC := $(CORE_SRC) firmware/platform/posix/debug.c $(FUZZ_COMMON:%=tests/fuzz/%.c)
+FUZZ_SRC := $(CORE_SRC) $(addprefix firmware/platform/posix/,bulk.c debug.c) $(FUZZ_COMMON:%=tests/fuzz/%.c)
 FUZZ_CLANG := clang-14
 FUZZ_PACKAGES := clang-14 libclang-rt-14-dev afl++
 FUZZ_FLAGS := -std=gnu11 -O1 -g -Wall -Wextra -Werror -fno-strict-aliasing -Ifirmware -I. -pthread \
@@ -17,9 +17,16 @@ LINT_C += $(wildcard tests/fuzz/*.[ch])
 # FUZZ_IMAGE: those that patch an image; the others bring their own LLVMFuzzerTestOneInput
 FUZZ_IMAGE := super inode dir xattr journal
 fuzz_objects = $(patsubst %.c,$(FUZZ_DIR)/$(1)/%.o,$(FUZZ_SRC))
+# the vhost target runs the vhost-user device of the host driver
+FUZZ_VHOST := $(filter-out %/fs_port.c,$(wildcard host-driver/vhost/*.c)) tests/fuzz/control.c \
+	$(addprefix host-driver/fuse/,pool_call.c fuse_rules.c)
 $(foreach kind,fuzz:libfuzzer afl:afl replay:replay,$(foreach target,$(FUZZ_IMAGE),$(eval \
 	$(FUZZ_DIR)/$(firstword $(subst :, ,$(kind)))-$(target): \
 	$(FUZZ_DIR)/$(lastword $(subst :, ,$(kind)))/tests/fuzz/target.o)))
+
+$(foreach kind,fuzz:libfuzzer afl:afl replay:replay,$(eval \
+	$(FUZZ_DIR)/$(firstword $(subst :, ,$(kind)))-vhost: \
+	$(FUZZ_VHOST:%.c=$(FUZZ_DIR)/$(lastword $(subst :, ,$(kind)))/%.o)))
 
 # What is not fuzzed and takes time: optimised, and not counted.
 # without trace-cmp: it takes half the time, and the mutator knows the numbers that matter

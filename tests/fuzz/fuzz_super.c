@@ -2,7 +2,7 @@
 /* Hostile bytes in the superblock, group descriptors and bitmaps. */
 #include "tests/fuzz/world.h"
 
-const char target_images[3][12] = {"csum.img", "plain.img", "big.img"};
+const char target_images[4][12] = {"csum.img", "plain.img", "big.img", "orphan.img"};
 
 bool target_wanted(const struct place *p)
 {

@@ -2,7 +2,7 @@
 /* Hostile bytes in extended attributes in blocks and inodes. */
 #include "tests/fuzz/world.h"
 
-const char target_images[3][12] = {"csum.img", "plain.img", "big.img"};
+const char target_images[4][12] = {"csum.img", "plain.img", "big.img", "orphan.img"};
 
 bool target_wanted(const struct place *p)
 {

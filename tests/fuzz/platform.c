@@ -12,7 +12,6 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "format/crc32c.h"
 #include "journal/journal.h"
 #include "platform/errno.h"
 #include "platform/guard.h"
@@ -97,13 +96,18 @@ void world_few_frames(u32 n)
 		world.held[world.nheld++] = frame_no(&world.x, f);
 }
 
-void world_check_idle(void)
+void world_check_exec(struct exec *x)
 {
-	const struct exec_slot *slot = world.x.slot;
+	const struct exec_slot *slot = x->slot;
 
 	if (slot->phase || slot->nheld || slot->head || slot->nedited || slot->ninflight)
 		world_fail("an operation has left something open");
-	world.x.cut = STEPS_MAX;
+	x->cut = STEPS_MAX;
+}
+
+void world_check_idle(void)
+{
+	world_check_exec(&world.x);
 }
 
 /* The journal keeps some for as long as there is a pool. */
@@ -253,9 +257,15 @@ u64 plat_ms(struct plat *p)
 	return clock_ms;
 }
 
+void plat_posix_on_wait(struct plat *p, plat_posix_waiting waiting)
+{
+	p->waiting = waiting;
+}
+
 void plat_wait(struct plat *p, u32 *word, u32 seen, u32 timeout_ms)
 {
-	(void)p;
+	if (p->waiting)
+		p->waiting();
 	if (*word != seen)
 		return;
 	if (!timeout_ms || ++waits > WAIT_MAX)
@@ -280,24 +290,6 @@ void plat_yield(struct plat *p)
 void port_memory_changed(struct plat *p)
 {
 	(void)p;
-}
-
-void plat_copy(struct plat *p, void *dst, const void *src, u32 len)
-{
-	(void)p;
-	memmove(dst, src, len);
-}
-
-void plat_zero(struct plat *p, void *dst, u32 len)
-{
-	(void)p;
-	memset(dst, 0, len);
-}
-
-u32 plat_crc32c(struct plat *p, u32 crc, const void *data, u32 len)
-{
-	(void)p;
-	return crc32c(crc, data, len);
 }
 
 /* The text is made even if nobody reads it: it may be made of what the image says. */

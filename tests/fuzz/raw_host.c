@@ -99,14 +99,19 @@ void raw_events(struct raw_host *h, u32 bits)
 	port_change(&h->port, h->x);
 }
 
-void raw_attach(struct raw_host *h, struct exec *x, u32 number)
+void raw_clear(struct raw_host *h)
 {
 	memset(h, 0, sizeof(*h));
+	h->node[0] = FUSE_ROOT_NODE;
+	h->nnodes = 1;
+}
+
+void raw_attach(struct raw_host *h, struct exec *x, u32 number)
+{
+	raw_clear(h);
 	h->x = x;
 	h->regs[PORT_DEVICE_CONFIG / 4] = RAW_SLOTS << 8;
 	h->regs[PORT_DEVICE_LINK_STATUS / 4] = 1;
-	h->node[0] = FUSE_ROOT_NODE;
-	h->nnodes = 1;
 	port_init(&h->port, x->plat, h->regs, number, h->write_frames, h->mapped, 0);
 	raw_events(h, PORT_DEVICE_EVENT_ATTACH_MASK);
 }
@@ -145,16 +150,16 @@ static void forget_fh(struct raw_host *h, u64 fh)
 	}
 }
 
-/* What a good reply says of nodes and handles is used in later requests. */
-static void learn(struct raw_host *h, const struct fuse_call *c)
+void raw_learn(struct raw_host *h, const struct fuse_in_header *in, const void *reply,
+	       u32 reply_len)
 {
-	const struct fuse_out_header *out = c->out;
+	const struct fuse_out_header *out = reply;
 	const struct fuse_entry_out *entry = (const void *)(out + 1);
-	u32 len = c->out_len - (u32)sizeof(*out);
+	u32 len = reply_len - (u32)sizeof(*out);
 
-	if (c->out_len < sizeof(*out) || out->error)
+	if (reply_len < sizeof(*out) || out->error)
 		return;
-	switch (c->in->opcode) {
+	switch (in->opcode) {
 	case FUSE_CREATE:
 	case FUSE_TMPFILE:
 		if (len >= sizeof(struct fuse_create_out))
@@ -164,11 +169,11 @@ static void learn(struct raw_host *h, const struct fuse_call *c)
 	case FUSE_OPEN:
 	case FUSE_OPENDIR:
 		if (len >= sizeof(struct fuse_open_out))
-			learn_fh(h, ((const struct fuse_open_out *)entry)->fh, c->in->nodeid);
+			learn_fh(h, ((const struct fuse_open_out *)entry)->fh, in->nodeid);
 		return;
 	case FUSE_RELEASE:
 	case FUSE_RELEASEDIR:
-		forget_fh(h, *(const u64 *)(c->in + 1));
+		forget_fh(h, *(const u64 *)(in + 1));
 		return;
 	case FUSE_INIT:
 		h->nfhs = 0;
@@ -215,7 +220,7 @@ void raw_finish(struct raw_host *h, u32 n)
 		port_park(&h->port, call);
 		h->waits++;
 	} else {
-		learn(h, &call->fuse);
+		raw_learn(h, call->fuse.in, call->fuse.out, call->fuse.out_len);
 		port_complete(&h->port, call);
 	}
 	unpark(h);

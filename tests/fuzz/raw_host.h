@@ -33,6 +33,8 @@ struct raw_host {
 	u32 waits, ended; /* for locks */
 };
 
+/* Knows of nothing but the root. */
+void raw_clear(struct raw_host *h);
 void raw_attach(struct raw_host *h, struct exec *x, u32 number);
 void raw_detach(struct raw_host *h);
 /* Events of the port; carries out what they want. */
@@ -41,6 +43,9 @@ struct port_cell *raw_cell(struct raw_host *h, u32 tag);
 /* Puts a request of this kind (any number) about these nodes into the tag's cell. */
 void raw_build(struct raw_host *h, u32 tag, u32 what, u32 nodes, u32 value);
 void raw_post(struct raw_host *h, u32 entry);
+/* What a good reply says of nodes and handles is used in later requests. */
+void raw_learn(struct raw_host *h, const struct fuse_in_header *in, const void *reply,
+	       u32 reply_len);
 /* Two owners want the same lock, and the second one waits, if the host has a file open; the wait
  * may be ended in one way or another. */
 void raw_quarrel(struct raw_host *h, u32 value);

@@ -11,8 +11,8 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 
 struct image *target_image(const struct input *in)
 {
-	static struct image *images[3];
-	u32 which = in->head.flags & RUN_BIG ? 2 : in->head.flags & RUN_NO_CSUM ? 1 : 0;
+	static struct image *images[4];
+	u32 which = (in->head.flags & RUN_BIG ? 2 : 0) + (in->head.flags & RUN_NO_CSUM ? 1 : 0);
 
 	if (!images[which])
 		images[which] = world_image(target_images[which]);

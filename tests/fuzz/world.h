@@ -126,6 +126,8 @@ void world_few_frames(u32 n);
 void world_fault(u32 op, u32 n, u32 count);
 /* No frame may be lost, and nothing may hang: between the operations too. */
 void world_check_idle(void);
+/* The same of another executor, which begins with it. */
+void world_check_exec(struct exec *x);
 /* whole: the unmount succeeded, or there was no mount. What an aborted transaction has stays until
  * the pool is laid out anew. */
 void world_close(bool whole);
@@ -141,8 +143,8 @@ void exercise(struct image *m, const struct input *in);
 
 /* ---- of each target */
 bool target_wanted(const struct place *p) __attribute__((weak));
-/* With checksums, without (RUN_NO_CSUM), and another one (RUN_BIG). */
-extern const char target_images[3][12];
+/* With checksums, without (RUN_NO_CSUM), and two others (RUN_BIG; both). */
+extern const char target_images[4][12];
 /* The image that the input is about; of targets that patch one. */
 struct image *target_image(const struct input *in) __attribute__((weak));
 
