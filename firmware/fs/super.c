@@ -347,23 +347,22 @@ static int super_edit(struct exec *x, struct ext4_super **sb)
 }
 
 /*
- * The superblock's buffer, home, past the journal: for what tells whether that counts. Nobody else
- * edits it. The log holds it first: a power cut may tear the write, and recovery mends that.
+ * The superblock's buffer, home, past the journal: it tells whether that counts, and is durable
+ * with the next commit record (L1). Nobody else edits it. The log holds it: a power cut may tear
+ * the write, and recovery mends that.
  */
 static int super_write(struct exec *x)
 {
 	struct frame *f = frame_of(x, fs_of(x)->super_frame);
 	struct plat_io io = {.op = PLAT_WRITE, .count = 1, .block = 0, .ref = frame_ref(x, f)};
-	int err = cache_sync(x);
+	int err = csum_seal(x, f);
 
-	if (!err)
-		err = csum_seal(x, f);
 	if (err)
 		return err;
 	plat_io_submit(x->plat, &io);
 	err = plat_io_wait(x->plat, &io);
 	atomic_add(&x->pool->hdr->nwritten, 1);
-	return err ? err : flush_medium(x);
+	return err;
 }
 
 static void super_written(struct exec *x, struct ext4_super *sb)
@@ -413,7 +412,9 @@ static int mark_mounted(struct exec *x)
 	err = tx_end(x, err);
 	if (!err && has_journal(x))
 		err = journal_start(x, journal_features(x));
-	return err ? err : super_write(x);
+	if (!err)
+		err = cache_sync(x);
+	return err || !has_journal(x) ? err : super_write(x);
 }
 
 static int super_load(struct exec *x)
@@ -590,7 +591,7 @@ static int mark_clean(struct exec *x)
 		super_written(x, sb);
 	}
 	err = tx_end(x, err);
-	return err ? err : super_write(x);
+	return err ? err : cache_sync(x);
 }
 
 int fs_unmount(struct exec *x)
@@ -602,8 +603,8 @@ int fs_unmount(struct exec *x)
 	if (!atomic_load(&fs->read_only))
 		release_orphans(x);
 	if (fs->mounted_rw) {
-		/* a superblock that says "clean" goes home when all else is there; the log, which
-		 * nobody looks at then, ends last */
+		/* a superblock that says "clean" goes home when all else is there, and is durable
+		 * there when the log ends, which mends it till then */
 		err = cache_sync(x);
 		journal_take(x);
 		if (!err)

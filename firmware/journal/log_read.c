@@ -149,21 +149,15 @@ int log_open(struct exec *x, ino_no_t ino, struct scratch *s, struct log *log)
 
 int log_finish(struct exec *x, struct log *log, u32 sequence)
 {
-	struct plat_io flush = {.op = PLAT_FLUSH};
 	struct jbd2_super *sb = exec_ptr(x, log->jsb);
 	u32 run;
-	int err;
 
 	sb->s_start = 0;
 	sb->s_sequence = be32_put(sequence);
 	if (log_has_csum(log))
 		sb->s_checksum =
 			be32_put(sum_without(x, ~0u, (const u8 *)sb, SUPER_SIZE, SUPER_SUM));
-	err = raw_io(x, PLAT_WRITE, log_map_find(x, &log->map, 0, &run), log->jsb, 1);
-	if (err)
-		return err;
-	plat_io_submit(x->plat, &flush);
-	return plat_io_wait(x->plat, &flush);
+	return raw_io(x, PLAT_WRITE, log_map_find(x, &log->map, 0, &run), log->jsb, 1);
 }
 
 /* ---- blocks */

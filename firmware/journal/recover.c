@@ -7,8 +7,8 @@
  *      log that is damaged in the middle changes nothing.
  *  R2. A block is not written if the same or a later transaction has revoked it.
  *  R3. The log is marked as ended, with a sequence that nothing in it can have, when everything
- *      has been written and flushed; and is flushed itself before anything else is written. So an
- *      old transaction never comes back.
+ *      has been written and flushed. The next one begins in the same block, and is flushed before
+ *      anything else is written (journal_start). So an old transaction never comes back.
  *  R4. Nothing is written outside of the filesystem, or into the log itself.
  *  R5. The superblock is written when all else is durable: the log may hold one that says that
  *      nothing is to be recovered (an unmount was cut off), and until the log's end it is.
