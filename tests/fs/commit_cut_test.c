@@ -7,6 +7,7 @@
 #include "fs/super.h"
 #include "journal/commit.h"
 #include "pool/tx.h"
+#include "pool/writer.h"
 #include "tests/fs/cut.h"
 #include "tests/fs/pool_check.h"
 
@@ -238,3 +239,13 @@ CUT(create_while_nobody_goes_on_with_a_commit, died_writing_open, op_create, CUT
     .ends = commit_all)
 CUT(help_with_a_commit_that_writes, died_writing_open, op_help, CUT_SAME)
 CUT(help_with_a_commit_that_ends, died_finishing, op_help, CUT_SAME)
+
+/* ---- the first changes after everything has come home */
+static void all_clean(struct exec *x, struct cut_stage *s)
+{
+	CHECK_OK(op_checkpoint(x, s));
+	CHECK_OK(fs_sync(x)); /* takes what is clean out of the map of dirty frames */
+	CHECK_EQ(dirty_next(x, 0), x->pool->hdr->nframes);
+}
+
+CUT(create_when_nothing_is_dirty, all_clean, op_create, CUT_CHANGES)

@@ -410,6 +410,50 @@ TEST(page_write_error_is_told_to_the_next_flush_once)
 	env_check(0);
 }
 
+static struct {
+	struct exec other;
+	struct frame *claimed, *busy; /* by the one that flushes, and by the other */
+	u32 waits;
+} w1;
+
+/* Who flushes is about to wait: for the medium, or for the other one, who is through then. */
+static void wait_for_the_other(void)
+{
+	if (!w1.busy || atomic_load(&w1.claimed->flags) & FRAME_WRITING)
+		return;
+	w1.waits++;
+	frame_flags_change(&w1.other, w1.busy, FRAME_WRITING | FRAME_WORKER, 0);
+	frame_unpin(&w1.other, w1.busy);
+	w1.busy = NULL;
+}
+
+/* Debug builds panic when somebody waits with claimed frames: writer.c, W1. */
+TEST(claimed_pages_are_written_before_a_page_that_another_one_writes_is_waited_for)
+{
+	struct exec *x = &env.x;
+	struct inode *inode;
+
+	env_make(8, 64);
+	env_join(&w1.other);
+	inode = &env.s->inode[0];
+	w1.claimed = page(x, inode, 0, 77, 5);
+	page_dirty(x, inode, w1.claimed, 5);
+	w1.busy = page(x, inode, 1, 78, 6);
+	page_dirty(x, inode, w1.busy, 6);
+	CHECK(frame_try_pin(&w1.other, w1.busy));
+	CHECK(frame_claim_dirty(&w1.other, w1.busy, FRAME_WRITING | frame_worker(&w1.other)));
+	frame_unpin(x, w1.claimed);
+	frame_unpin(x, w1.busy);
+	plat_posix_on_wait(env.plat, wait_for_the_other);
+	CHECK_OK(page_flush(x, inode, 0, ~0u));
+	plat_posix_on_wait(env.plat, NULL);
+	CHECK_EQ(w1.waits, 1);
+	CHECK_EQ(medium_word(5), 77);
+	page_drop(x, inode, 0, ~0u);
+	exec_leave(&w1.other);
+	env_check(0);
+}
+
 TEST(dirty_pages_of_many_inodes_survive_pressure)
 {
 	struct exec *x = &env.x;
