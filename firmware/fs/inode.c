@@ -565,6 +565,19 @@ static int setattr_check(const struct ext4_inode *raw, const struct fs_setattr *
 
 #define SET_TIMES (FS_SET_ATIME | FS_SET_ATIME_NOW | FS_SET_MTIME | FS_SET_MTIME_NOW | FS_SET_CTIME)
 
+/* Mode, owner and times: no data is found by them, so fdatasync does not ask for them. */
+static int inode_edit_owner(struct exec *x, struct inode *inode, struct ext4_inode **out)
+{
+	int err = inode_edit_times(x, inode, out);
+
+	_Static_assert(offsetof(struct ext4_inode, i_gid_high) ==
+			       offsetof(struct ext4_inode, i_uid_high) + 2,
+		       "saved as one");
+	if (!err)
+		err = tx_save(x, &inode_raw(x, inode)->i_gid, 4);
+	return err ? err : tx_save(x, &inode_raw(x, inode)->i_uid_high, 4);
+}
+
 int inode_setattr(struct exec *x, struct inode *inode, const struct fs_setattr *set)
 {
 	struct ext4_inode *raw = inode_raw(x, inode);
@@ -578,7 +591,7 @@ int inode_setattr(struct exec *x, struct inode *inode, const struct fs_setattr *
 	if (!err && set->valid & (FS_SET_SIZE | FS_SET_UID | FS_SET_GID) && !inode_is_dir(raw))
 		err = inode_lose_caps(x, inode);
 	if (!err)
-		err = set->valid & ~SET_TIMES ? inode_edit(x, inode, &raw)
+		err = set->valid & ~SET_TIMES ? inode_edit_owner(x, inode, &raw)
 					      : inode_edit_times(x, inode, &raw);
 	if (err)
 		return err;

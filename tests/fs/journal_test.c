@@ -392,6 +392,10 @@ static struct made datasync(struct exec *x, node_t f)
 TEST(fdatasync_commits_what_finds_the_data_and_nothing_else)
 {
 	struct fs_setattr times = {.valid = FS_SET_MTIME, .mtime = {.sec = 1000}};
+	struct fs_setattr owner = {.valid = FS_SET_MODE | FS_SET_UID | FS_SET_GID,
+				   .mode = 0640,
+				   .uid = 70000,
+				   .gid = 80000};
 	struct fs_attr attr;
 	struct made m;
 	struct exec *x;
@@ -407,7 +411,10 @@ TEST(fdatasync_commits_what_finds_the_data_and_nothing_else)
 	CHECK(!m.writes && !m.flushes); /* nothing has changed */
 	CHECK_OK(fs_setattr(x, f, &times, &attr));
 	m = datasync(x, f);
-	CHECK(!m.writes && !m.flushes); /* no data is behind that */
+	CHECK(!m.writes && !m.flushes); /* no data is behind that, */
+	CHECK_OK(fs_setattr(x, f, &owner, &attr));
+	m = datasync(x, f);
+	CHECK(!m.writes && !m.flushes); /* nor behind that */
 	util_write_pattern(x, f, 2, 0, 20000);
 	m = datasync(x, f);
 	CHECK(m.writes && m.flushes && !m.commit); /* its place was known */
