@@ -17,6 +17,7 @@
 #include <mem.h>
 #include <mem_user.h>
 #include <os.h>
+#include <timetravel.h>
 
 #include "private.h"
 #include "fs/super.h"
@@ -119,6 +120,12 @@ static int region_find(struct mpd_disk *d, const struct mpd_options *o)
 	unsigned long long offset;
 	int err;
 
+	/* another host's wake-up is in no calendar, and who waits for its lock does not let time
+	 * pass */
+	if (time_travel_mode != TT_MODE_OFF)
+		return refuse(-EOPNOTSUPP,
+			      "%s: this kernel is in virtual time: a pool is shared in real time",
+			      o->pool);
 	if (!virt)
 		return refuse(-ENOENT, "%s: no such region: iomem=%s,FILE on the command line",
 			      o->pool, o->pool);
