@@ -12,57 +12,10 @@ struct job {
 	uint32_t op, src, dst, len, irq;
 };
 
-struct dma_bench {
-	Vdma top;
-	mport_memory<Vdma> memory{memory_size};
-	random_source random;
-	long cycles = 0;
-
-	dma_bench()
+struct dma_bench : engine_bench<Vdma> {
+	dma_bench() : engine_bench(memory_size)
 	{
-		for (auto &b : memory.bytes)
-			b = static_cast<uint8_t>(random.next());
-		top.rst_ni = 0;
-		clock();
-		clock();
-		top.rst_ni = 1;
-	}
-	void clock()
-	{
-		memory.drive(top);
-		top.clk_i = 0;
-		top.eval();
-		if (top.rst_ni)
-			memory.sample(top);
-		top.clk_i = 1;
-		top.eval();
-		top.stb_i = 0;
-		cycles++;
-	}
-	void write(uint32_t reg, uint32_t value)
-	{
-		top.stb_i = 1;
-		top.we_i = 1;
-		top.adr_i = reg >> 2;
-		top.wdata_i = value;
-		clock();
-	}
-	uint32_t read(uint32_t reg)
-	{
-		top.stb_i = 1;
-		top.we_i = 0;
-		top.adr_i = reg >> 2;
-		top.clk_i = 0;
-		top.eval();
-		uint32_t value = top.rdata_o;
-		clock();
-		return value;
-	}
-	bool run_until_idle(long limit)
-	{
-		while (top.busy_o && limit--)
-			clock();
-		return !top.busy_o;
+		reset();
 	}
 	static uint32_t desc_at(uint32_t index)
 	{

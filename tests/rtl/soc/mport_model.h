@@ -133,4 +133,62 @@ template <class Model> struct mport_memory {
 	}
 };
 
+// A model with the pins of an engine behind the register bus, and such a memory at its mport.
+template <class Model> struct engine_bench {
+	Model top;
+	mport_memory<Model> memory;
+	random_source random;
+	long cycles = 0;
+
+	explicit engine_bench(size_t size) : memory(size)
+	{
+		for (auto &b : memory.bytes)
+			b = static_cast<uint8_t>(random.next());
+	}
+	void reset()
+	{
+		top.rst_ni = 0;
+		clock();
+		clock();
+		top.rst_ni = 1;
+	}
+	void clock()
+	{
+		memory.drive(top);
+		top.clk_i = 0;
+		top.eval();
+		if (top.rst_ni)
+			memory.sample(top);
+		top.clk_i = 1;
+		top.eval();
+		top.stb_i = 0;
+		cycles++;
+	}
+	void write(uint32_t reg, uint32_t value)
+	{
+		top.stb_i = 1;
+		top.we_i = 1;
+		top.adr_i = reg >> 2;
+		top.wdata_i = value;
+		clock();
+	}
+	uint32_t read(uint32_t reg)
+	{
+		top.stb_i = 1;
+		top.we_i = 0;
+		top.adr_i = reg >> 2;
+		top.clk_i = 0;
+		top.eval();
+		uint32_t value = top.rdata_o;
+		clock();
+		return value;
+	}
+	bool run_until_idle(long limit = 3000000)
+	{
+		while (top.busy_o && limit--)
+			clock();
+		return !top.busy_o;
+	}
+};
+
 #endif

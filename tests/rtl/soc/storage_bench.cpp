@@ -69,57 +69,18 @@ int storage_flush(void)
 	return medium.fail_flush ? -5 : 0;
 }
 
-struct storage_bench {
-	Vstorage_tb top;
-	mport_memory<Vstorage_tb> memory{memory_size};
-	random_source random;
-
-	storage_bench()
+struct storage_bench : engine_bench<Vstorage_tb> {
+	storage_bench() : engine_bench(memory_size)
 	{
-		for (auto &b : memory.bytes)
-			b = static_cast<uint8_t>(random.next());
 		for (auto &b : medium.bytes)
 			b = static_cast<uint8_t>(random.next());
 		reset();
 	}
 	void reset()
 	{
-		top.rst_ni = 0;
+		engine_bench::reset();
+		clock(); // what the medium is shows
 		clock();
-		clock();
-		top.rst_ni = 1;
-		clock();
-		clock();
-	}
-	void clock()
-	{
-		memory.drive(top);
-		top.clk_i = 0;
-		top.eval();
-		if (top.rst_ni)
-			memory.sample(top);
-		top.clk_i = 1;
-		top.eval();
-		top.stb_i = 0;
-	}
-	void write(uint32_t reg, uint32_t value)
-	{
-		top.stb_i = 1;
-		top.we_i = 1;
-		top.adr_i = reg >> 2;
-		top.wdata_i = value;
-		clock();
-	}
-	uint32_t read(uint32_t reg)
-	{
-		top.stb_i = 1;
-		top.we_i = 0;
-		top.adr_i = reg >> 2;
-		top.clk_i = 0;
-		top.eval();
-		uint32_t value = top.rdata_o;
-		clock();
-		return value;
 	}
 	void put_desc(uint32_t index, uint32_t op, uint64_t block, uint32_t count, uint32_t addr)
 	{
@@ -138,12 +99,6 @@ struct storage_bench {
 	uint32_t status(uint32_t index)
 	{
 		return memory.load(descs + index * 32 + MEDIUM_DESC_STATUS);
-	}
-	bool run_until_idle()
-	{
-		for (long limit = 3000000; top.busy_o && limit; limit--)
-			clock();
-		return !top.busy_o;
 	}
 	// One descriptor alone; its status, or ~0 when it did not end.
 	uint32_t run(uint32_t op, uint64_t block, uint32_t count, uint32_t addr)
