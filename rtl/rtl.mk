@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-# The device: generated registers, lint, benches.
+# The device: generated registers, lint. Its benches are in tests/rtl/benches.mk.
 
 .PHONY: generate check-registers
 # Register headers and tables are checked in; this writes them again.
@@ -33,44 +33,18 @@ lint-rtl: $(VEXRISCV_V)
 	$(VERILATOR) --lint-only -Wall --top-module mpdisk_device $(RTL_READ)
 	yosys -q -p 'read_verilog -sv -Irtl/regs $(filter-out %/storage_sim.sv,$(RTL_DEVICE)) $(VEXRISCV_V); hierarchy -top mpdisk_device; proc'
 
-# ---- benches: $(BUILD)/rtl/NAME from tests/rtl/FOLDER/NAME.cpp around one module
-# $(call rtl_bench,NAME,FOLDER,MODULE,SOURCES,VERILATOR FLAGS)
-define rtl_bench
-SUITES += $(BUILD)/rtl/$(1)
-$(BUILD)/rtl/$(1): tests/rtl/$(2)/$(1).cpp $(wildcard tests/rtl/$(2)/*.h) $(4) $(wildcard rtl/regs/*_regs.svh) $(RTL_WAIVERS)
-	@mkdir -p $(BUILD)/rtl
-	$(VERILATOR) --cc --exe --build -j 1 --assert $(5) -Mdir $(BUILD)/rtl/$(1).obj -o ../$(1) \
-		--top-module $(3) $(RTL_WAIVERS) -Irtl/regs $(4) $(abspath tests/rtl/$(2)/$(1).cpp) \
-		-CFLAGS "-O1 -Wall -Wextra -I$(abspath rtl/storage) -I$(abspath firmware/platform/regs)" > $(BUILD)/rtl/$(1).log 2>&1 || \
-		{ cat $(BUILD)/rtl/$(1).log; exit 1; }
-endef
+PORT_RTL := $(sort $(wildcard rtl/port/*.sv))
+MEM_RTL := $(sort $(wildcard rtl/mem/*.sv))
 
-# ---- programs for the soft core: $(BUILD)/rtl/NAME.hex from tests/rtl/soc/NAME.c
-RISCV := riscv64-unknown-elf-
-RISCV_FLAGS := --specs=picolibc.specs -misa-spec=2.2 -march=rv32imc -mabi=ilp32 -Os -g -std=gnu11 \
-	-Wall -Wextra -Werror -fno-strict-aliasing -ffreestanding -nostartfiles -Wl,--no-warn-rwx-segments -Ifirmware/platform/regs
-
-$(BUILD)/rtl/%.elf: tests/rtl/soc/%.c tests/rtl/soc/start.S tests/rtl/soc/link.ld $(wildcard firmware/platform/regs/*.h)
-	@mkdir -p $(@D)
-	$(RISCV)gcc $(RISCV_FLAGS) -T tests/rtl/soc/link.ld -o $@ tests/rtl/soc/start.S $<
-$(BUILD)/rtl/%.hex: $(BUILD)/rtl/%.elf
-	@mkdir -p $(@D)
-	$(RISCV)objcopy -O binary $< $(@:.hex=.bin)
-	od -An -v -tx4 -w4 $(@:.hex=.bin) > $@
-
-$(eval $(call rtl_bench,dma_bench,soc,dma,$(wildcard rtl/dma/*.sv rtl/desc/*.sv),-GMemoryMiB=4))
-$(eval $(call rtl_bench,storage_bench,soc,storage_tb,tests/rtl/soc/storage_tb.sv $(wildcard rtl/storage/*.sv rtl/desc/*.sv),))
-$(eval $(call rtl_bench,bus_bench,soc,bus_tb,tests/rtl/soc/bus_tb.sv $(wildcard rtl/bus/*.sv),))
-
-# The whole device with a program: the smoke test, and the busy one for measuring the model alone.
-SUITES += tests/rtl/soc/regs_test tests/rtl/soc/soc_smoke
-tests/rtl/soc/soc_smoke: $(BUILD)/rtl/soc_main $(BUILD)/rtl/smoke.hex
-$(BUILD)/rtl/soc_main: tests/rtl/soc/soc_main.cpp rtl/storage/storage_dpi.h $(RTL_DEVICE) $(RTL_HEADERS)
-	@mkdir -p $(@D)
-	$(VERILATOR) --cc --exe --build -j 1 $(RTL_FAST) --flatten --top-module mpdisk_device \
-		-Mdir $@.obj -o ../soc_main $(RTL_READ) $(abspath $<) -CFLAGS "-I$(abspath rtl/storage)" \
-		-MAKEFLAGS "OPT_FAST=-O2 OPT_GLOBAL=-O2" > $@.log 2>&1 || { cat $@.log; exit 1; }
-
-.PHONY: bench-rtl
-bench-rtl: $(BUILD)/rtl/soc_main $(BUILD)/rtl/spin.hex ## cycles per second of the model, core busy, ports idle
-	$(BUILD)/rtl/soc_main --cycles 5000000 +boot=$(BUILD)/rtl/spin.hex
+.PHONY: lint-port
+lint: lint-port
+# Verilator without a warning; Yosys reads and checks; the memories become block RAM, not logic.
+lint-port: ## Verilator and Yosys on rtl/port and rtl/mem, and what block RAM they take
+	verilator --lint-only -Wall -Irtl/regs --top port $(PORT_RTL)
+	verilator --lint-only -Wall --top mem_arbiter $(MEM_RTL)
+	verilator --lint-only -Wall --top mem_sim $(MEM_RTL)
+	yosys -q -p 'read_verilog -sv rtl/mem/mem_sim.sv; chparam -set MemoryMiB 1 mem_sim; hierarchy -top mem_sim; proc; check -assert'
+	tests/rtl/port_synth mem_arbiter DP16KD 0 $(MEM_RTL)
+	tests/rtl/port_synth port_ring DP16KD 8 $(PORT_RTL)
+	tests/rtl/port_synth fifo_async DP16KD 1 $(PORT_RTL)
+	tests/rtl/port_synth port DP16KD 11 $(PORT_RTL)
