@@ -389,6 +389,28 @@ static struct made datasync(struct exec *x, node_t f)
 			     journal_of(x)->committed != committed};
 }
 
+TEST(sync_flushes_data_whose_times_are_committed_already)
+{
+	struct plat_posix_counts a, b;
+	struct exec *x;
+	node_t f, g;
+
+	fixture_make(64, NULL, NULL);
+	x = fixture_mount();
+	f = util_create(x, "f");
+	util_write_pattern(x, f, 1, 0, 20000);
+	CHECK_OK(fs_sync(x));
+	util_write_pattern(x, f, 2, 0, 20000); /* where it was: no commit waits for it */
+	g = util_create(x, "g");
+	CHECK_OK(fs_fsync(x, g, false));
+	plat_posix_counts(fixture_plat(), &a);
+	CHECK_OK(fs_sync(x));
+	plat_posix_counts(fixture_plat(), &b);
+	CHECK_EQ(b.blocks_written - a.blocks_written, 5);
+	CHECK_EQ(b.flushes - a.flushes, 1);
+	fixture_unmount_check();
+}
+
 TEST(fdatasync_commits_what_finds_the_data_and_nothing_else)
 {
 	struct fs_setattr times = {.valid = FS_SET_MTIME, .mtime = {.sec = 1000}};
