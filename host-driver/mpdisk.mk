@@ -58,4 +58,3 @@ install: all ## programs and man pages, below DESTDIR
 .PHONY: install
 
 SUITES += tests/fs/fuse_native.sh
-TIMEOUTS += fuse_native.sh=240

@@ -109,4 +109,3 @@ $(BUILD)/tests/link_wire: tests/system/link_wire.c sim-harness/links.c sim-harne
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS_BASE) -fsanitize=address,undefined -o $@ $(filter %.c,$^) -lpthread
 SUITES += $(BUILD)/tests/link_wire tests/system/link_sim
-TIMEOUTS += link_sim=600

@@ -23,7 +23,7 @@ cleanup() {
 	mountpoint -q "$MNT" && { umount "$MNT" 2>/dev/null || umount -l "$MNT"; }
 	if [ -e "$RUN/pid" ]; then
 		pid=$(cat "$RUN/pid")
-		for _ in $(seq 40); do
+		for _ in $(seq 400); do
 			is_ours "$pid" || break
 			sleep 0.05
 		done
@@ -39,7 +39,7 @@ start() {
 	"$MPDISK" mount -f --image "$IMAGE" "$@" "$MNT" >"$RUN/native.log" 2>&1 &
 	PID=$!
 	echo "$PID" >"$RUN/pid"
-	for _ in $(seq 100); do
+	for _ in $(seq 400); do
 		mountpoint -q "$MNT" && return 0
 		kill -0 "$PID" 2>/dev/null || break
 		sleep 0.05

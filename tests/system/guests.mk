@@ -36,6 +36,6 @@ guests: $(GUEST_PROGRAMS) $(GUESTS)/uml.cpio $(GUESTS)/qemu.cpio ## the guests o
 LINT_C += $(addprefix tests/system/guests/,agent.c on.c wire.h)
 
 SUITES += tests/system/guest-pool tests/system/guest-device
-TIMEOUTS += guest-pool=600 guest-device=600
+TIMEOUTS += guest-pool=1200 guest-device=1200
 
 .PHONY: guests

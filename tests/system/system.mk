@@ -49,4 +49,4 @@ tests/system/vhost: $(VHOST_GUESTS) $(BUILD)/debug/mpdisk
 LINT_C += $(wildcard tests/system/vhost_*.[ch])
 
 SUITES += $(addprefix tests/system/,cli vhost shared mount-life user-mount device-gone hostile-port bad-image main-job posix programs power-cut)
-TIMEOUTS += shared=300 main-job=900 hostile-port=600 posix=580 programs=400 power-cut=600
+TIMEOUTS += main-job=1500 posix=1200 programs=900 power-cut=1500

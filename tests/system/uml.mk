@@ -10,7 +10,7 @@ $(UML_PROGRAMS): $(SYSTEM_BUILD)/%: tests/system/%.c
 suites: $(MODULE) $(MODULE_CHECKED) $(UML_PROGRAMS)
 
 SUITES += tests/system/uml-shared tests/system/uml-files tests/system/virtual-time
-TIMEOUTS += uml-shared=600 uml-files=500 virtual-time=600
+TIMEOUTS += uml-shared=1200 uml-files=1200 virtual-time=900
 
 LINT_C += tests/system/uml_load.c $(wildcard tests/system/uml_pair*.[ch])
 
