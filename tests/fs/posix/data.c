@@ -350,7 +350,7 @@ CHECK(direct_io, aligned)
 	EQ(fst(fd).st_size, 135168);
 }
 
-CHECK(sendfile, copies)
+CHECK(copy_file_range, copies)
 {
 	int in = file(), out = (int)OK(open("g", O_CREAT | O_RDWR, 0644)), n = 0;
 
