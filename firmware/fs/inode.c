@@ -100,8 +100,11 @@ static bool not_later(struct plat_time a, struct plat_time b)
 
 bool inode_atime_stale(struct exec *x, const struct ext4_inode *raw)
 {
-	struct plat_time atime = time_of(raw, &raw->i_atime, &raw->i_atime_extra);
+	struct plat_time atime;
 
+	if (x->cred.umask & CRED_NOATIME)
+		return false;
+	atime = time_of(raw, &raw->i_atime, &raw->i_atime_extra);
 	return not_later(atime, time_of(raw, &raw->i_mtime, &raw->i_mtime_extra)) ||
 	       not_later(atime, time_of(raw, &raw->i_ctime, &raw->i_ctime_extra)) ||
 	       x->now.sec - atime.sec >= 86400;

@@ -9,10 +9,12 @@
 #include "platform/platform.h"
 #include "pool/pool.h"
 
+#define CRED_NOATIME 0x40000u /* what it reads does not count as accessed; as O_NOATIME */
+
 struct cred {
 	u32 uid; /* of the process behind the operation */
 	u32 gid;
-	u32 umask;
+	u32 umask; /* and CRED_NOATIME */
 };
 
 /* A frame or inode slot that the executor has pinned more than once (pin.h). */

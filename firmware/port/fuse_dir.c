@@ -131,6 +131,7 @@ int fuse_readdir(struct fuse_call *c, bool plus)
 		if (!err)
 			c->reply[c->nreply++] = (struct fs_seg){.frame = frame_no(c->x, frame)};
 	}
+	c->x->cred.umask = in->flags & CRED_NOATIME;
 	if (!err)
 		err = fs_readdir(c->x, fuse_node(c->in->nodeid), in->offset, plus, listing_add, &l);
 	listing_end(&l, err);

@@ -142,6 +142,7 @@ int fuse_read(struct fuse_call *c)
 		return -MP_EINVAL;
 	if (!session_has(c->x, c->session, in->fh, c->in->nodeid))
 		return -MP_EBADF;
+	c->x->cred.umask = in->flags & CRED_NOATIME;
 	got = fs_read(c->x, c->in->nodeid, in->offset, min_of(in->size, FS_IO_MAX), c->reply,
 		      &c->nreply);
 	if (got < 0) {

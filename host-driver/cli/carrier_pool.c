@@ -71,6 +71,7 @@ static int pool_start(const struct carrier_config *config, void *state)
 		.threads = config->options->threads,
 		.trace = config->options->trace,
 		.local_locks = config->options->local_locks,
+		.noatime = config->options->noatime,
 		.ready = config->ready,
 		.stop = config->stop,
 		.user = config->user,

@@ -128,6 +128,7 @@ static int port_start(const struct carrier_config *config, void *state)
 		.info = s->info,
 		.trace = config->options->trace,
 		.local_locks = config->options->local_locks,
+		.noatime = config->options->noatime,
 		.ready = config->ready,
 		.stop = config->stop,
 		.user = config->user,

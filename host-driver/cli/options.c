@@ -29,7 +29,7 @@ static const char *const passed[] = {
 static const char *const passed_with_value[] = {
 	"fsname=", "max_read=", "context=", "fscontext=", "defcontext=", "rootcontext="};
 
-/* mount(8) and systemd leave these in. When access times change is the filesystem's business. */
+/* mount(8) and systemd leave these in. Access times are relative unless there are none. */
 static const char *const ignored[] = {
 	"defaults",   "auto",        "noauto",        "user",       "nouser",
 	"users",      "owner",       "group",         "_netdev",    "nofail",
@@ -94,6 +94,10 @@ static int parse_word(struct mount_options *options, const char *word)
 		options->read_only = true;
 	if (strcmp(word, "rw") == 0)
 		options->read_only = false;
+	if (strcmp(word, "noatime") == 0)
+		options->noatime = true;
+	if (strcmp(word, "atime") == 0)
+		options->noatime = false;
 	if (strcmp(word, "no_default_permissions") == 0 || strcmp(word, "no_allow_other") == 0)
 		return pass_on(options, word); /* options_finish takes it out again */
 	if (strcmp(word, "local_locks") == 0) {

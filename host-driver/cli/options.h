@@ -14,7 +14,8 @@ struct mount_options {
 	bool foreground;
 	bool trace;
 	bool read_only;
-	bool local_locks;            /* locks on files are not seen by other hosts */
+	bool local_locks; /* locks on files are not seen by other hosts */
+	bool noatime;
 	bool sloppy;                 /* unknown options are ignored */
 	unsigned int attach_timeout; /* seconds */
 	unsigned int pool_mib;       /* 0: not said */

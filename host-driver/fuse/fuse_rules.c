@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The shape of each FUSE reply, and the limits of FUSE_INIT. */
+#define _GNU_SOURCE
 #include "fuse_rules.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stddef.h>
 
 #include "port_client.h"
@@ -102,12 +104,28 @@ const char *fuse_opcode_name(uint32_t opcode)
 	return rule ? rule->name : "?";
 }
 
-void fuse_init_local_locks(void *message, uint32_t len)
+void fuse_apply_options(void *message, uint32_t len, bool local_locks, bool noatime)
 {
-	struct fuse_init_in *in = (void *)((uint8_t *)message + sizeof(struct fuse_in_header));
+	const struct fuse_in_header *header = message;
+	void *args = (uint8_t *)message + sizeof(*header);
+	const uint32_t room = len - (uint32_t)sizeof(*header);
+	struct fuse_init_in *init = args;
+	struct fuse_read_in *in = args;
 
-	if (len >= sizeof(struct fuse_in_header) + offsetof(struct fuse_init_in, flags) + 4)
-		in->flags &= ~(uint32_t)(FUSE_POSIX_LOCKS | FUSE_FLOCK_LOCKS);
+	if (len < sizeof(*header))
+		return;
+	switch (header->opcode) {
+	case FUSE_INIT:
+		if (local_locks && room >= offsetof(struct fuse_init_in, flags) + 4)
+			init->flags &= ~(uint32_t)(FUSE_POSIX_LOCKS | FUSE_FLOCK_LOCKS);
+		break;
+	case FUSE_READ:
+	case FUSE_READDIR:
+	case FUSE_READDIRPLUS:
+		if (noatime && room >= sizeof(*in))
+			in->flags |= O_NOATIME;
+		break;
+	}
 }
 
 int fuse_expect(const void *message, uint32_t len, struct fuse_expect *expect)

@@ -184,8 +184,8 @@ static void serve(struct thread *t, u32 len)
 
 	c->nreply = 0;
 	err = lay_out(t, len);
-	if (c->in->opcode == FUSE_INIT && t->server->config.local_locks)
-		fuse_init_local_locks(t->buffer, len);
+	fuse_apply_options(t->buffer, c->in_len, t->server->config.local_locks,
+			   t->server->config.noatime);
 	if (err)
 		pool_call_fail(&t->c, err);
 	else

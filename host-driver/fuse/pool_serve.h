@@ -20,6 +20,7 @@ struct pool_server_config {
 	unsigned int threads;
 	bool trace;       /* every message to stderr */
 	bool local_locks; /* on files: the kernel keeps them to itself */
+	bool noatime;     /* reading does not change access times */
 	/* FUSE_INIT has been answered: 0, or a negative errno. Called once, from a thread. */
 	void (*ready)(void *user, int error);
 	/* Reads stop_fd and starts the unmount without waiting for it. */

@@ -64,8 +64,8 @@ static int read_message(struct server *server)
 	const struct fuse_in_header *head = (const void *)server->read_buffer;
 
 	if (len >= (ssize_t)sizeof(*head)) {
-		if (head->opcode == FUSE_INIT && server->config.local_locks)
-			fuse_init_local_locks(server->read_buffer, (uint32_t)len);
+		fuse_apply_options(server->read_buffer, (uint32_t)len, server->config.local_locks,
+				   server->config.noatime);
 		port_server_take(server->port, server->read_buffer, (uint32_t)len, NULL);
 		return 1;
 	}

@@ -20,6 +20,7 @@ struct server_config {
 	struct port_info info;
 	bool trace;       /* every message to stderr */
 	bool local_locks; /* on files: the kernel keeps them to itself */
+	bool noatime;     /* reading does not change access times */
 	/* FUSE_INIT has been answered: 0, or a negative errno after which server_run returns.
 	 * Called once, from another thread than server_run's. */
 	void (*ready)(void *user, int error);

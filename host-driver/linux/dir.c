@@ -72,6 +72,7 @@ static int mpd_iterate(struct file *file, struct dir_context *ctx)
 		return -ENOMEM;
 	b->used = 0;
 	x = mpd_begin(dir->i_sb);
+	x->fs_cred.umask = mpd_noatime(file) ? CRED_NOATIME : 0;
 	err = fs_readdir(x, mpd_node(dir), ctx->pos, false, take, b);
 	mpd_end(dir->i_sb, x);
 	if (!err)

@@ -42,14 +42,16 @@ static void unpin(struct exec *x, const struct fs_seg *segs, u32 n)
 }
 
 /* One go: what fs_read() gives, at most; *copied of it. */
-static int read_once(struct inode *inode, u64 pos, size_t len, struct iov_iter *to, u32 *copied)
+static int read_once(const struct file *file, u64 pos, size_t len, struct iov_iter *to, u32 *copied)
 {
+	struct inode *inode = file_inode(file);
 	struct fs_seg segs[FS_IO_SEGS];
 	struct exec *x = mpd_begin(inode->i_sb);
 	u32 n = 0;
 	int got;
 
 	*copied = 0;
+	x->fs_cred.umask = mpd_noatime(file) ? CRED_NOATIME : 0;
 	got = fs_read(x, mpd_node(inode), pos, min_t(size_t, len, FS_IO_MAX), segs, &n);
 	if (got > 0) {
 		*copied = copy_out(mpd_sb(inode->i_sb), segs, n, to);
@@ -61,7 +63,7 @@ static int read_once(struct inode *inode, u64 pos, size_t len, struct iov_iter *
 
 /* A pipe's pages are allocated while they are filled, which may wait for memory, and that for us.
  */
-static ssize_t read_pipe(struct inode *inode, u64 pos, struct iov_iter *to)
+static ssize_t read_pipe(const struct file *file, u64 pos, struct iov_iter *to)
 {
 	void *bounce = kmalloc(BOUNCE, GFP_KERNEL);
 	size_t done = 0, put;
@@ -75,7 +77,7 @@ static ssize_t read_pipe(struct inode *inode, u64 pos, struct iov_iter *to)
 	while (iov_iter_count(to)) {
 		vec = (struct kvec){bounce, min_t(size_t, iov_iter_count(to), BOUNCE)};
 		iov_iter_kvec(&via, ITER_DEST, &vec, 1, vec.iov_len);
-		got = read_once(inode, pos + done, vec.iov_len, &via, &copied);
+		got = read_once(file, pos + done, vec.iov_len, &via, &copied);
 		if (got <= 0)
 			break;
 		put = copy_to_iter(bounce, copied, to);
@@ -89,20 +91,20 @@ static ssize_t read_pipe(struct inode *inode, u64 pos, struct iov_iter *to)
 
 static ssize_t mpd_read_iter(struct kiocb *iocb, struct iov_iter *to)
 {
-	struct inode *inode = file_inode(iocb->ki_filp);
+	const struct file *file = iocb->ki_filp;
 	size_t done = 0;
 	int got = 0;
 	u32 copied;
 
 	if (iov_iter_is_pipe(to)) {
-		ssize_t n = read_pipe(inode, iocb->ki_pos, to);
+		ssize_t n = read_pipe(file, iocb->ki_pos, to);
 
 		if (n > 0)
 			iocb->ki_pos += n;
 		return n;
 	}
 	while (iov_iter_count(to)) {
-		got = read_once(inode, iocb->ki_pos, iov_iter_count(to), to, &copied);
+		got = read_once(file, iocb->ki_pos, iov_iter_count(to), to, &copied);
 		if (got <= 0)
 			break;
 		iocb->ki_pos += copied;

@@ -15,6 +15,7 @@
 
 #include <linux/fs.h>
 #include <linux/list.h>
+#include <linux/mount.h>
 #include <linux/mutex.h>
 #include <linux/wait.h>
 #include <linux/xarray.h>
@@ -105,6 +106,15 @@ static inline struct exec *mpd_begin_change(const struct super_block *sb)
 static inline void mpd_end(const struct super_block *sb, struct exec *x)
 {
 	mpd_exec_put(mpd_sb(sb)->disk, x);
+}
+
+/* What is read through this file does not count as accessed. */
+static inline bool mpd_noatime(const struct file *file)
+{
+	const int flags = file->f_path.mnt->mnt_flags;
+
+	return file->f_flags & O_NOATIME || flags & MNT_NOATIME ||
+	       (flags & MNT_NODIRATIME && S_ISDIR(file_inode(file)->i_mode));
 }
 
 static inline struct fs_name mpd_name(const struct qstr *q)
