@@ -28,6 +28,7 @@
 
 #define FLUSH_SECONDS 1
 #define FLUSH_FRAMES 256u
+#define LOCK_NAPS 60u        /* of 50 ms, for an image in use */
 #define WARM_STEP (2u << 20) /* bytes */
 
 _Static_assert((s64)MPDISK_LOCK_HOST(POOL_HOSTS) > 0, "byte offsets");
@@ -91,6 +92,20 @@ static int image_lock(struct mpdisk *disk, bool first, bool writes)
 	return err == -EAGAIN ? -EBUSY : err;
 }
 
+/* An image that has just been unmounted is let go of in a moment: umount does not wait for the
+ * process that served it. */
+static int image_lock_soon(struct mpdisk *disk, bool first, bool writes)
+{
+	const struct timespec nap = {.tv_nsec = 50000000};
+	unsigned int naps;
+	int err;
+
+	for (naps = 0; (err = image_lock(disk, first, writes)) == -EBUSY && naps < LOCK_NAPS;
+	     naps++)
+		nanosleep(&nap, NULL);
+	return err;
+}
+
 /* ---- the image */
 static int image_identity(int fd, u64 *id)
 {
@@ -135,7 +150,7 @@ static int image_open(struct mpdisk *disk, const struct mpdisk_options *o, bool 
 		plat_posix_log_to(disk->plat, o->logger, o->logger_arg);
 	if (o->verbose)
 		plat_posix_log_level(disk->plat, PLAT_INFO);
-	err = image_lock(disk, first, writes);
+	err = image_lock_soon(disk, first, writes);
 	if (err == -EBUSY)
 		return refuse(o, err, "%s: in use by another pool", o->image);
 	return err ? refuse(o, err, "%s: cannot lock it: %s", o->image, strerror(-err)) : 0;

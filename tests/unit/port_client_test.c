@@ -6,6 +6,7 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -676,19 +677,36 @@ static void test_init_is_clamped(void)
 	printf("PASS %s\n", current);
 }
 
-static void test_local_locks(void)
+static void test_options(void)
 {
 	struct {
 		struct fuse_in_header head;
 		struct fuse_init_in in;
-	} init = {.in = {.major = 7, .flags = 0xffffffff}};
+	} init = {.head = {.opcode = FUSE_INIT}, .in = {.major = 7, .flags = 0xffffffff}};
+	struct {
+		struct fuse_in_header head;
+		struct fuse_read_in in;
+	} read = {.head = {.opcode = FUSE_READ}};
 
 	current = "local_locks_take_locks_out_of_init_and_nothing_else";
-	fuse_init_local_locks(&init, sizeof(init.head) + 12);
+	fuse_apply_options(&init, sizeof(init.head) + 12, true, true);
+	fuse_apply_options(&init, sizeof(init), false, true);
 	CHECK(init.in.flags == 0xffffffff);
-	fuse_init_local_locks(&init, sizeof(init));
+	fuse_apply_options(&init, sizeof(init), true, false);
 	CHECK(init.in.flags == ~(uint32_t)(FUSE_POSIX_LOCKS | FUSE_FLOCK_LOCKS));
 	CHECK(init.in.major == 7 && !init.in.flags2);
+	printf("PASS %s\n", current);
+
+	current = "noatime_is_said_of_each_read_and_of_nothing_else";
+	fuse_apply_options(&read, sizeof(read) - 1, true, true);
+	fuse_apply_options(&read, sizeof(read), true, false);
+	CHECK(!read.in.flags);
+	fuse_apply_options(&read, sizeof(read), false, true);
+	CHECK(read.in.flags == O_NOATIME);
+	read.head.opcode = FUSE_WRITE;
+	read.in.flags = 0;
+	fuse_apply_options(&read, sizeof(read), true, true);
+	CHECK(!read.in.flags);
 	printf("PASS %s\n", current);
 }
 
@@ -726,7 +744,7 @@ int main(void)
 	test_impossible_device("dead_link_is_given_up", say_nothing_more);
 	test_reply_shapes();
 	test_init_is_clamped();
-	test_local_locks();
+	test_options();
 	free(end.window);
 	return failures ? 1 : 0;
 }
