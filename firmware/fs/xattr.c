@@ -46,6 +46,10 @@ static int body_open(struct exec *x, struct inode *inode, struct xattr_region *r
 	r->end = 0;
 	if (start == 128 || start + 8 > fs_of(x)->inode_size)
 		return 0;
+	/* other metadata may be in the same block, on a corrupt medium, and have changed it since
+	 * inode_check() */
+	if (start & 3)
+		return fs_corrupt(x, "i_extra_isize", inode->ino, 0);
 	r->base = raw + start + 4;
 	r->first = 0;
 	r->size = fs_of(x)->inode_size - start - 4;
@@ -359,7 +363,8 @@ bool xattr_none(struct exec *x, const struct inode *inode)
 		return false;
 	if (start == 128 || start + 8 > fs_of(x)->inode_size)
 		return true;
-	/* i_extra_isize is a multiple of four: inode_check() */
+	if (start & 3)
+		return false; /* body_open() tells what is wrong */
 	return *(const u32 *)(const void *)((const u8 *)raw + start) != EXT4_XATTR_MAGIC;
 }
 

@@ -379,7 +379,7 @@ static void any_message(const struct record *r)
 		break;
 	case VHOST_GET_CONFIG:
 		p.config = (struct vhost_config_space){.offset = index, .size = r->value % 300};
-		size = r->value & 0x80000000 ? r->value % 280 : sizeof(p.config);
+		size = r->value & 0x80000000 ? r->value % (sizeof(p) + 1) : sizeof(p.config);
 		break;
 	default:
 		p.state = (struct vhost_vring_state){index, r->value};
