@@ -142,10 +142,14 @@ void port_tick(struct port *p, u32 heartbeat)
 	const u32 seen = p->regs[PORT_DEVICE_HEARTBEAT / 4];
 	const u64 now = plat_ms(p->plat);
 
+	/* a device that stood still itself cannot tell whether its hosts did */
+	const bool stood = now - p->tick_ms > PORT_HEARTBEAT_MS / 2;
+
+	p->tick_ms = now;
 	reg_write(p, PORT_DEVICE_DEVICE_HEARTBEAT, heartbeat);
 	if (p->state != PORT_ATTACHED)
 		return;
-	if (seen != p->heartbeat) {
+	if (stood || seen != p->heartbeat) {
 		p->heartbeat = seen;
 		p->heartbeat_ms = now;
 	} else if (now - p->heartbeat_ms > PORT_HEARTBEAT_MS) {

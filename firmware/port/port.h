@@ -69,6 +69,7 @@ struct port {               /* what every message touches comes first */
 	struct session session;
 	u32 parked; /* bits of tags whose request waits for a lock */
 	u64 parked_key[PORT_TAGS_MAX];
+	u64 tick_ms; /* of the last port_tick() */
 } __attribute__((aligned(32)));
 
 /* One message on its way through an executor. */

@@ -333,7 +333,11 @@ TEST(a_host_without_heartbeat_is_cut_off)
 	port_tick(&h->port, 2);
 	CHECK(!port_wants_change(&h->port));
 	h->port.heartbeat_ms = plat_ms(h->x->plat) - PORT_HEARTBEAT_MS - 1;
+	h->port.tick_ms = h->port.heartbeat_ms; /* it was the device that stood still */
 	port_tick(&h->port, 3);
+	CHECK(!port_wants_change(&h->port));
+	h->port.heartbeat_ms = plat_ms(h->x->plat) - PORT_HEARTBEAT_MS - 1;
+	port_tick(&h->port, 4);
 	CHECK(port_wants_change(&h->port));
 	run(h);
 	CHECK(!(status(h) & PORT_HOST_STATUS_READY_MASK));
