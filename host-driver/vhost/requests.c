@@ -4,11 +4,13 @@
 #include "vhost_priv.h"
 
 #include <errno.h>
+#include <linux/sockios.h>
 #include <poll.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -270,6 +272,14 @@ void queue_call(struct vhost *vhost, unsigned int i)
 		call_by_message(vhost, i);
 	else if (queue->call >= 0 && write(queue->call, &one, sizeof(one)) < 0)
 		return; /* full: the guest has not looked since, and is still to be woken by that */
+}
+
+bool queue_call_is_unread(const struct vhost *vhost, unsigned int i)
+{
+	int len;
+
+	return vhost->queues[i].call >= 0 && !ioctl(vhost->queues[i].call, SIOCOUTQ, &len) &&
+	       len > 0;
 }
 
 static uint64_t length_of(const struct iovec *iov, int niov)

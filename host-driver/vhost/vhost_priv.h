@@ -122,6 +122,8 @@ void queue_await_kick(struct vhost *vhost, struct queue *queue);
 bool queue_wants_call(struct queue *queue);
 /* [config] */
 void queue_call(struct vhost *vhost, unsigned int i);
+/* [config] False also where that cannot be known: an eventfd tells only its guest. */
+bool queue_call_is_unread(const struct vhost *vhost, unsigned int i);
 /* [config] Whether there is one that may be taken. */
 bool queues_have_request(struct vhost *vhost);
 

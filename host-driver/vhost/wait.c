@@ -6,10 +6,10 @@
 #include <errno.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <sys/resource.h>
 #include <time.h>
 
 #define LOOK_NS 100000u  /* for another request, before a thread sleeps */
+#define AGAIN_NS 50000u  /* of that, and calls that the guest has not read yet are made again */
 #define PASS_MAX 63u     /* times that a thread sleeps at once, at most */
 #define AWAIT_NS 1000000 /* while somebody waits for a queue to be empty */
 
@@ -86,44 +86,47 @@ static bool arm(struct vhost *vhost)
 	return has;
 }
 
-/* Whether somebody else had to take this thread's processor from it, since it was last asked. */
-static bool was_in_the_way(void)
+/* User-Mode Linux may sleep over a call that comes just when it goes idle, until its next tick, for
+ * 10 ms. Called again it wakes. */
+static void call_again(struct vhost *vhost)
 {
-	static _Thread_local long switches;
-	struct rusage usage;
-	bool was;
+	unsigned int i;
 
-	getrusage(RUSAGE_THREAD, &usage);
-	was = usage.ru_nivcsw != switches;
-	switches = usage.ru_nivcsw;
-	return was;
+	pthread_rwlock_rdlock(&vhost->config);
+	for (i = 0; i < vhost->config_in.nqueues; i++)
+		if (vhost->queues[i].running && queue_call_is_unread(vhost, i))
+			queue_call(vhost, i);
+	pthread_rwlock_unlock(&vhost->config);
 }
 
 /* For so long; *busy: until another thread has a request in its hands. */
 static bool look_at_queues(struct vhost *vhost, bool *busy)
 {
 	const uint64_t start = now_ns();
-	bool found;
+	bool found, again = false;
+	uint64_t past;
 
 	do {
 		pthread_rwlock_rdlock(&vhost->config);
 		found = queues_have_request(vhost);
 		pthread_rwlock_unlock(&vhost->config);
 		*busy = atomic_load(&vhost->active);
-	} while (!found && !*busy && now_ns() - start < LOOK_NS);
+		past = now_ns() - start;
+		if (!found && !again && past >= AGAIN_NS) {
+			call_again(vhost);
+			again = true;
+		}
+	} while (!found && !*busy && past < LOOK_NS);
 	return found;
 }
 
 /* A guest that does one thing after the other asks again a moment after an answer: sooner than a
  * sleeping thread, and the processor that it was on, are awake. So one thread looks for that long
- * before it sleeps, unless others want the processor; after a look in vain, not the next times:
- * twice as many as before. */
+ * before it sleeps; after a look in vain, not the next times: twice as many as before. */
 static bool look(struct vhost *vhost)
 {
 	bool found, busy;
 
-	if (was_in_the_way())
-		vhost->pass = vhost->to_pass = PASS_MAX;
 	if (vhost->pass) {
 		vhost->pass--;
 		return false;

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -260,6 +261,52 @@ static const char *flag_suppresses_calls(struct front *f)
 	__atomic_store_n(&f->queue[1].avail->flags, 0, __ATOMIC_SEQ_CST);
 	CHECK(fuse_find(f, 1, "lost+found", &entry) == 0);
 	CHECK(was_called(f, 1, 3000));
+	return NULL;
+}
+
+/* Requests, with pauses, until there are more bytes than one call for each makes; 1,000 at most. */
+static bool more_calls_than_requests(struct front *f, int call)
+{
+	struct fuse_entry_out entry;
+	int unread = 0, i;
+
+	for (i = 1; i <= 1000 && unread <= 8 * (i - 1); i++) {
+		if (fuse_find(f, 1, "lost+found", &entry))
+			return false;
+		usleep(1000);
+		if (ioctl(call, FIONREAD, &unread) < 0)
+			return false;
+	}
+	return unread > 8 * (i - 1) && unread % 8 == 0;
+}
+
+/* A User-Mode Linux has a socket for calls, and may sleep over one. */
+static const char *call_that_is_not_read_comes_again(struct front *f)
+{
+	const uint64_t number = 1;
+	int call[2];
+
+	CHECK(!socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, call));
+	CHECK(front_acked(f, VHOST_SET_VRING_CALL, &number, sizeof(number), &call[1], 1) == 0);
+	CHECK(more_calls_than_requests(f, call[0]));
+	close(call[0]);
+	close(call[1]);
+	return NULL;
+}
+
+static const char *call_by_eventfd_comes_once(struct front *f)
+{
+	struct fuse_entry_out entry;
+	uint64_t calls = 0;
+	unsigned int i;
+
+	was_called(f, 1, 0);
+	for (i = 0; i < 200; i++) {
+		CHECK(fuse_find(f, 1, "lost+found", &entry) == 0);
+		usleep(1000);
+	}
+	CHECK(read(f->queue[1].call, &calls, sizeof(calls)) == sizeof(calls));
+	CHECK(calls <= 200);
 	return NULL;
 }
 
@@ -585,6 +632,8 @@ int main(int argc, char **argv)
 	RUN(both, base_of_a_strange_queue_is_not_told);
 	RUN(both, too_little_room_is_an_error);
 	if (argc > 3) {
+		RUN(FRONT_PLAIN, call_that_is_not_read_comes_again);
+		RUN(FRONT_PLAIN, call_by_eventfd_comes_once);
 		path = argv[3];
 		RUN(both | FRONT_IN_BAND, kicks_and_calls_by_message);
 	}
