@@ -147,7 +147,7 @@ static void pool_map(struct mpd_disk *d, u32 size)
 {
 	d->pool.base = d->region;
 	d->pool.size = size;
-	plat_uml_attach(d->plat, d->region);
+	plat_uml_attach(d->plat, d->region, size, d->fd);
 }
 
 /* A file that holds something else is not overwritten. */
@@ -689,6 +689,11 @@ u32 mpd_host(const struct mpd_disk *d)
 struct block_device *mpd_bdev(const struct mpd_disk *d)
 {
 	return plat_uml_bdev(d->plat);
+}
+
+void mpd_frame_fill(const struct mpd_disk *d, fno_t frame)
+{
+	plat_uml_touch(d->plat, frame << BLOCK_SHIFT, BLOCK_SIZE);
 }
 
 struct page *mpd_frame_page(const struct mpd_disk *d, fno_t frame)

@@ -64,6 +64,8 @@ struct session *mpd_session(struct mpd_disk *d);
 u32 mpd_host(const struct mpd_disk *d);
 struct block_device *mpd_bdev(const struct mpd_disk *d);
 
+/* The frame is about to be filled: its memory is there (plat_uml_touch). */
+void mpd_frame_fill(const struct mpd_disk *d, fno_t frame);
 /* The whole pool has struct pages (reserved ones: never freed by the kernel). */
 struct page *mpd_frame_page(const struct mpd_disk *d, fno_t frame);
 /* 0: not a page of the pool. */

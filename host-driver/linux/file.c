@@ -153,6 +153,7 @@ static void fill(const struct mpd_sb *s, struct exec *x, u64 pos, size_t len, st
 			break;
 		seg->frame = frame_no(x, frame);
 		seg->offset = offset;
+		mpd_frame_fill(s->disk, seg->frame);
 		part = copy_from_iter(mpd_frame(s, seg->frame) + offset, want, from);
 		seg->len = part;
 		f->bytes += part;

@@ -8,10 +8,12 @@
 #include <limits.h>
 #include <linux/fs.h>
 #include <linux/futex.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -125,6 +127,18 @@ int host_make(int fd, unsigned int size, unsigned int word)
 		err = result(syscall(SYS_fallocate, fd, 0, 0L, (long)size));
 	} while (err == -EINTR);
 	return (int)err;
+}
+
+int host_in_memory(int fd)
+{
+	struct statfs st;
+
+	return syscall(SYS_fstatfs, fd, &st) == 0 && st.f_type == TMPFS_MAGIC;
+}
+
+int host_touch(void *p, unsigned long len)
+{
+	return (int)result(syscall(SYS_madvise, p, len, MADV_POPULATE_WRITE));
 }
 
 /* ---- locks */

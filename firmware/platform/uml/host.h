@@ -22,6 +22,11 @@ int host_size(int fd, unsigned long long *size, unsigned long long *room);
 int host_read(int fd, void *p, unsigned int len, unsigned long long pos);
 /* Makes it a file of size bytes that has room on its medium and begins with this word. */
 int host_make(int fd, unsigned int size, unsigned int word);
+/* Whether it is memory of the machine (tmpfs): elsewhere its pages are written to a disk. */
+int host_in_memory(int fd);
+/* Takes the pages of mapped memory and maps them: many at once cost less than as
+ * many faults. */
+int host_touch(void *p, unsigned long len);
 /* Frees its room; it keeps its size, which is what a kernel that starts has as its region. */
 int host_empty(int fd, unsigned int size);
 

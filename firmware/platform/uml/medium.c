@@ -3,6 +3,7 @@
  * The medium through the block layer. Requests go past the device's page cache, straight between
  * it and the pool, whose pages are reserved ones of the kernel (iomem-pages.patch).
  */
+#include <linux/bitmap.h>
 #include <linux/delay.h>
 #include <linux/mm.h>
 #include <linux/slab.h>
@@ -10,6 +11,10 @@
 #include "platform/uml/private.h"
 
 #include "platform/errno.h"
+#include "platform/uml/host.h"
+
+#define TOUCH_STEP 262144u /* this kernel stands still while so much is mapped: 60 us */
+#define TOUCH_MS 100u      /* of a mount's time */
 
 static void calls_fill(struct plat *plat)
 {
@@ -56,6 +61,7 @@ void plat_uml_close(struct plat *plat)
 {
 	plat_uml_unlisten(plat);
 	blkdev_put(plat->bdev, plat->mode);
+	bitmap_free(plat->touched);
 	kfree(plat);
 }
 
@@ -64,9 +70,45 @@ struct block_device *plat_uml_bdev(const struct plat *plat)
 	return plat->bdev;
 }
 
-void plat_uml_attach(struct plat *plat, void *base)
+/* ---- the pool's memory */
+/* The rest of it when it is used: frames are given out in this order. */
+static void touch_first(struct plat *plat)
+{
+	u64 until = plat_ms(plat) + TOUCH_MS;
+	u32 at;
+
+	for (at = 0; at < plat->size && plat_ms(plat) < until; at += TOUCH_STEP) {
+		plat_uml_touch(plat, at, 1);
+		cond_resched();
+	}
+}
+
+void plat_uml_attach(struct plat *plat, void *base, u32 size, int fd)
 {
 	plat->base = base;
+	plat->size = size;
+	/* pages of a pool that is not in memory would be written to its disk */
+	if (host_in_memory(fd))
+		plat->touched = bitmap_zalloc(DIV_ROUND_UP(size, TOUCH_STEP), GFP_KERNEL);
+	if (plat->touched)
+		touch_first(plat);
+}
+
+/* A page that is used first faults on the machine, in the middle of a copy or of ubd's read: that
+ * costs twice as much as mapping it with others. */
+void plat_uml_touch(struct plat *plat, ref_t ref, u32 len)
+{
+	u32 step, last = (ref + len - 1) / TOUCH_STEP, at;
+
+	if (!plat->touched)
+		return;
+	for (step = ref / TOUCH_STEP; step <= last; step++) {
+		if (__test_and_set_bit(step, plat->touched))
+			continue;
+		at = step * TOUCH_STEP;
+		/* failure: an old machine knows no such advice */
+		(void)host_touch(plat->base + at, min(TOUCH_STEP, plat->size - at));
+	}
 }
 
 blkno_t plat_blocks(struct plat *plat)
@@ -133,6 +175,8 @@ void plat_io_submit(struct plat *plat, struct plat_io *io)
 	}
 	if (pages > BIO_MAX_VECS || (pages && io->ref % BLOCK_SIZE))
 		plat_panic(plat, "malformed request to the medium", __FILE__, __LINE__);
+	if (io->op == PLAT_READ)
+		plat_uml_touch(plat, io->ref, io->count * BLOCK_SIZE);
 	bio = bio_alloc(plat->bdev, pages, io_flags(io->op), GFP_NOIO);
 	memcpy(io->private, &plat, sizeof(plat));
 	bio->bi_private = io;

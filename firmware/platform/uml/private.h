@@ -22,6 +22,8 @@ struct plat {
 	bool read_only;
 	blkno_t blocks;
 	u8 *base;
+	u32 size;               /* of the pool */
+	unsigned long *touched; /* steps of it that are mapped; NULL: each page when it is used */
 	wait_queue_head_t io_done;
 	s64 clock_ms; /* from this kernel's clock to the machine's */
 

@@ -19,8 +19,12 @@ int warn_unused plat_uml_open(const char *medium, bool read_only, struct plat **
 void plat_uml_close(struct plat *plat);
 struct block_device *plat_uml_bdev(const struct plat *plat);
 
-/* The medium's requests refer to the pool that is mapped here. */
-void plat_uml_attach(struct plat *plat, void *base);
+/* The medium's requests refer to the pool that is mapped here, from its file. */
+void plat_uml_attach(struct plat *plat, void *base, u32 size, int fd);
+
+/* These bytes of the pool are about to be filled: what is near them of its memory is mapped at
+ * once, if this kernel has not used it yet. */
+void plat_uml_touch(struct plat *plat, ref_t ref, u32 len);
 
 /* From now on this host is told by others, and tells them: by FIFOs beside the file `pool`. */
 int warn_unused plat_uml_listen(struct plat *plat, struct plat_waits *waits, const char *pool,
