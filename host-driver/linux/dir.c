@@ -100,4 +100,5 @@ const struct file_operations mpd_dir_fops = {
 	.release = mpd_dir_release,
 	.fsync = mpd_fsync,
 	.flock = mpd_flock,
+	.setlease = simple_nosetlease,
 };

@@ -260,15 +260,19 @@ static loff_t mpd_llseek(struct file *file, loff_t offset, int whence)
 	return err ? err : vfs_setpos(file, out, inode->i_sb->s_maxbytes);
 }
 
-int mpd_fsync(struct file *file, loff_t start, loff_t end, int datasync)
+int mpd_sync_inode(struct inode *inode, bool datasync)
 {
-	struct inode *inode = file_inode(file);
 	struct exec *x = mpd_begin(inode->i_sb);
 	int err;
 
 	err = fs_fsync(x, mpd_node(inode), datasync);
 	mpd_end(inode->i_sb, x);
 	return err;
+}
+
+int mpd_fsync(struct file *file, loff_t start, loff_t end, int datasync)
+{
+	return mpd_sync_inode(file_inode(file), datasync);
 }
 
 static long mpd_fallocate(struct file *file, int mode, loff_t pos, loff_t len)
@@ -354,6 +358,7 @@ const struct file_operations mpd_file_fops = {
 	.fsync = mpd_fsync,
 	.lock = mpd_lock,
 	.flock = mpd_flock,
+	.setlease = simple_nosetlease, /* other hosts do not ask here before they open */
 	.fallocate = mpd_fallocate,
 	.copy_file_range = mpd_copy_file_range,
 };

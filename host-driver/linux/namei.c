@@ -90,6 +90,12 @@ static struct dentry *mpd_lookup(struct inode *dir, struct dentry *dentry, unsig
 	return other;
 }
 
+/* After a change of the directory, where it was mounted with `sync` or `dirsync`. */
+static int sync_names(struct inode *dir)
+{
+	return IS_DIRSYNC(dir) ? mpd_sync_inode(dir, false) : 0;
+}
+
 /* ---- making */
 struct making {
 	u32 mode;
@@ -156,7 +162,10 @@ static int make_dentry(struct inode *dir, struct dentry *dentry, struct making *
 		d_add(dentry, inode);
 	else
 		d_instantiate(dentry, inode);
-	return 0;
+	err = sync_names(dir);
+	if (err && m->open)
+		mpd_put_open(inode);
+	return err;
 }
 
 static int mpd_create(struct user_namespace *ns, struct inode *dir, struct dentry *dentry,
@@ -265,9 +274,13 @@ static int mpd_unlink(struct inode *dir, struct dentry *dentry)
 	if (!err)
 		told(dentry, x);
 	mpd_end(dir->i_sb, x);
-	if (!err)
-		drop_nlink(d_inode(dentry)); /* so that the VFS does not keep it */
-	return err;
+	if (err)
+		return err;
+	/* so that the VFS does not keep it; it may have been seen to be gone, or the name been of
+	 * another one, by another host */
+	if (d_inode(dentry)->i_nlink)
+		drop_nlink(d_inode(dentry));
+	return sync_names(dir);
 }
 
 static int mpd_rmdir(struct inode *dir, struct dentry *dentry)
@@ -280,9 +293,10 @@ static int mpd_rmdir(struct inode *dir, struct dentry *dentry)
 	if (!err)
 		told(dentry, x);
 	mpd_end(dir->i_sb, x);
-	if (!err)
-		clear_nlink(d_inode(dentry));
-	return err;
+	if (err)
+		return err;
+	clear_nlink(d_inode(dentry));
+	return sync_names(dir);
 }
 
 static int mpd_rename(struct user_namespace *ns, struct inode *dir, struct dentry *dentry,
@@ -311,7 +325,8 @@ static int mpd_rename(struct user_namespace *ns, struct inode *dir, struct dentr
 		else if (victim->i_nlink)
 			drop_nlink(victim);
 	}
-	return 0;
+	err = sync_names(dir);
+	return err || newdir == dir ? err : sync_names(newdir);
 }
 
 /* ---- symbolic links: the target of an inode never changes */

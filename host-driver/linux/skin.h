@@ -181,6 +181,7 @@ extern const struct export_operations mpd_export_ops;
 
 /* ---- dir.c, file.c */
 extern const struct file_operations mpd_dir_fops, mpd_file_fops;
+int mpd_sync_inode(struct inode *inode, bool datasync);
 int mpd_fsync(struct file *file, loff_t start, loff_t end, int datasync);
 int mpd_file_opened(struct inode *inode, struct file *file);
 
