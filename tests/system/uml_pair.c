@@ -487,6 +487,24 @@ static void locks_exclude(void)
 	}
 }
 
+/* The other kernel would not ask before it opens. */
+static void leases_are_refused(void)
+{
+	int fd;
+
+	BY(A)
+	{
+		pair_put("leased", "x", 1);
+		fd = OK(open("leased", O_RDONLY));
+		FAILS(EINVAL, fcntl(fd, F_SETLEASE, F_RDLCK));
+		OK(close(fd));
+		fd = OK(open(".", O_RDONLY));
+		FAILS(EINVAL, fcntl(fd, F_SETLEASE, F_RDLCK));
+		OK(close(fd));
+		OK(unlink("leased"));
+	}
+}
+
 /* ---- */
 static const struct {
 	const char *name;
@@ -507,6 +525,7 @@ static const struct {
 	CASE(truncation_reaches_mapped_memory),
 	CASE(io_from_its_own_mapping),
 	CASE(locks_exclude),
+	CASE(leases_are_refused),
 	CASE(direct_io_of_mapped_memory),
 	CASE(held_pages_outlive_the_file),
 	CASE(futexes_wake_processes),
