@@ -9,7 +9,7 @@ MPDISK_DEBUG_DIR := $(BUILD)/debug/host-driver
 PORT_CLIENT_OBJS := $(patsubst %,$(MPDISK_DIR)/fuse/%.o,port_attach port_client port_slots)
 MPDISK_NAMES := $(addprefix fuse/,port_attach port_client port_slots fuse_rules serve port_serve pool_serve pool_call) \
 	$(addprefix vhost/,vhost messages requests wait queue memory fs_pool fs_port) \
-	$(addprefix cli/,main mount options report status status_pool status_socket carrier_port \
+	$(addprefix cli/,main mount unmount options report status status_pool status_socket carrier_port \
 		carrier_pool background vhost_fs)
 MPDISK_LIB_NAMES := $(addprefix lib/,mpdisk watch)
 MPDISK_OBJS := $(MPDISK_NAMES:%=$(MPDISK_DIR)/%.o)
@@ -52,8 +52,10 @@ install: all ## programs and man pages, below DESTDIR
 	install -d $(DESTDIR)/usr/sbin $(DESTDIR)/usr/share/man/man5 $(DESTDIR)/usr/share/man/man8
 	install $(BUILD)/mpdisk $(DESTDIR)/usr/sbin/mpdisk
 	ln -sf mpdisk $(DESTDIR)/usr/sbin/mount.mpdisk
+	ln -sf mpdisk $(DESTDIR)/usr/sbin/umount.fuse.mpdisk
 	install -m 644 host-driver/cli/mpdisk.8 host-driver/cli/mount.mpdisk.8 \
 		$(DESTDIR)/usr/share/man/man8/
+	ln -sf mpdisk.8 $(DESTDIR)/usr/share/man/man8/umount.fuse.mpdisk.8
 	install -m 644 host-driver/linux/mpdisk.5 $(DESTDIR)/usr/share/man/man5/
 .PHONY: install
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* mpdisk: the host's program. Chooses the command; as mount.mpdisk it is mount(8)'s helper. */
+/* mpdisk: the host's program. Chooses the command; as mount.mpdisk it is mount(8)'s helper,
+ * as umount.fuse.mpdisk umount(8)'s. */
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -11,6 +12,7 @@
 static const char help[] =
 	"usage: mpdisk mount --port LINK [-o OPTIONS] [-f] [-d] DIR\n"
 	"       mpdisk mount [--pool FILE] --image IMAGE [-o OPTIONS] [-f] [-d] DIR\n"
+	"       mpdisk umount [-flnrv] DIR\n"
 	"       mpdisk vhost-fs --port LINK --socket PATH --tag NAME [-q N] [-o OPTIONS] [-f] "
 	"[-d]\n"
 	"       mpdisk vhost-fs [--pool FILE] --image IMAGE --socket PATH --tag NAME [...]\n"
@@ -20,14 +22,16 @@ static const char help[] =
 	"       mpdisk [COMMAND] --help\n"
 	"       mpdisk --version\n"
 	"\n"
-	"mount    mount the disk behind LINK, or IMAGE, on DIR; unmount with umount or fusermount3 "
-	"-u\n"
+	"mount    mount the disk behind LINK, or IMAGE, on DIR\n"
 	"  --pool FILE    all who mount the same IMAGE with the same FILE share it\n"
 	"  -o OPTIONS     allow_other, ro, default_permissions, fsname=NAME, max_read=BYTES,\n"
 	"                 attach_timeout=SECONDS, pool=FILE, pool_size=MIB, threads=N,\n"
 	"                 local_locks, and those of mount(8); see mpdisk(8)\n"
 	"  -f             stay in the foreground\n"
 	"  -d             foreground, and trace every message to stderr\n"
+	"umount   unmount, and wait until everything is written, as umount(8) does where mpdisk "
+	"is\n"
+	"         installed; fusermount3 -u and umount -i do not wait\n"
 	"vhost-fs give a UML or QEMU guest the disk behind LINK, or IMAGE, as virtio-fs device "
 	"NAME\n"
 	"  --socket PATH  where the guest connects (vhost-user); one guest at a time\n"
@@ -38,7 +42,7 @@ static const char help[] =
 	"status   show the state of a port that is not in use, of a pool, of a mount or a guest\n"
 	"\n"
 	"LINK is sim:PATH, the socket of a port of mpdisk-sim.\n"
-	"Exit status: 0 done, 1 failed, 2 called wrongly.\n";
+	"Exit status: 0 done, 1 failed, 2 called wrongly; of umount, 32: failed.\n";
 
 int usage_error(const char *format, ...)
 {
@@ -64,6 +68,7 @@ int main(int argc, char **argv)
 		int (*run)(int argc, char **argv);
 	} commands[] = {
 		{"mount", cmd_mount},
+		{"umount", cmd_umount},
 		{"vhost-fs", cmd_vhost_fs},
 		{"status", cmd_status},
 	};
@@ -73,6 +78,8 @@ int main(int argc, char **argv)
 
 	if (strcmp(name, "mount.mpdisk") == 0)
 		return mount_helper(argc, argv);
+	if (strcmp(name, UMOUNT_HELPER) == 0)
+		return umount_helper(argc, argv);
 	if (argc < 2)
 		return usage_error("a command is missing");
 	if (is_option(argv[1], "--version", "-V")) {

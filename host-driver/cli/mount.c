@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <fuse_lowlevel.h>
 #include <getopt.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -19,7 +20,6 @@
 #include <sys/mount.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <syslog.h>
 #include <time.h>
 #include <unistd.h>
@@ -66,11 +66,20 @@ static void describe(void *user, char *text, unsigned int size)
 	mounted->carrier->describe(mounted->carried, text + n, size - (unsigned int)n);
 }
 
+/* The kernel has destroyed the mount: there may be others than the one on dir. */
+static bool is_gone(void *user)
+{
+	const struct mounted *mounted = user;
+	struct pollfd fuse = {.fd = fuse_session_fd(mounted->session)};
+
+	return poll(&fuse, 1, 0) > 0 && fuse.revents & POLLERR;
+}
+
 static void on_ready(void *user, int error)
 {
 	struct mounted *mounted = user;
-	unsigned int major, minor;
 	char name[STATUS_NAME];
+	uid_t owner;
 
 	if (error) {
 		if (error != -ECONNABORTED)
@@ -78,38 +87,27 @@ static void on_ready(void *user, int error)
 			       error_text(error));
 		return;
 	}
-	if (find_mount(mounted->dir, &major, &minor) == 0) {
-		status_name_of_mount(name, major, minor);
-		if (status_socket_open(describe, mounted, name, &mounted->status))
-			report(LOG_WARNING, "mpdisk status will not know about %s", mounted->dir);
-	}
+	if (find_mount(mounted->dir, name, &owner) == 0 &&
+	    status_socket_open(describe, is_gone, mounted, name, &mounted->status) != 0)
+		report(LOG_WARNING, "mpdisk status will not know about %s", mounted->dir);
 	background_tell(&mounted->ready_fd, 0);
 	report(LOG_INFO, "%s is mounted on %s", mounted->source, mounted->dir);
-}
-
-/* As an ordinary user only fusermount3 may unmount. */
-static void run_fusermount(const char *dir)
-{
-	pid_t pid = fork();
-
-	if (pid == 0) {
-		execlp("fusermount3", "fusermount3", "-u", "-z", "-q", "--", dir, (char *)NULL);
-		_exit(127);
-	}
-	if (pid > 0)
-		waitpid(pid, NULL, 0);
 }
 
 /* A thread of its own: unmounting may need requests to be served. */
 static void *unmount_main(void *arg)
 {
 	struct mounted *mounted = arg;
+	/* as an ordinary user only fusermount3 may unmount */
+	const char *const fusermount[] = {"fusermount3", "-u",         "-z", "-q",
+					  "--",          mounted->dir, NULL};
 	struct timespec until;
 
+	umount_forget(mounted->dir);
 	if (umount2(mounted->dir, UMOUNT_NOFOLLOW) == 0)
 		return NULL;
 	if (errno == EPERM) {
-		run_fusermount(mounted->dir);
+		run_program(fusermount, true);
 	} else if (errno == EBUSY) {
 		report(LOG_WARNING,
 		       "%s is in use: detached, served until it is free or %u s are over",
@@ -158,21 +156,26 @@ static int mount_fuse(struct mounted *mounted, char **fuse_argv, int fuse_argc)
 	return 0;
 }
 
-static int release(struct mounted *mounted)
+/* err: how it went until now. */
+static int release(struct mounted *mounted, int err)
 {
-	int err;
+	int end;
 
 	pthread_mutex_lock(&mounted->lock);
 	mounted->ended = true;
 	pthread_cond_broadcast(&mounted->changed);
 	pthread_mutex_unlock(&mounted->lock);
 	if (mounted->status)
-		status_socket_close(mounted->status);
+		status_socket_stop(mounted->status);
 	if (mounted->session) {
 		fuse_session_unmount(mounted->session);
 		fuse_session_destroy(mounted->session);
 	}
-	err = mounted->carrier->detach(mounted->carried);
+	end = mounted->carrier->detach(mounted->carried);
+	if (!err)
+		err = end;
+	if (mounted->status)
+		status_socket_end(mounted->status, err);
 	free(mounted->dir);
 	options_free(&mounted->options);
 	return err;
@@ -190,7 +193,7 @@ static int serve(struct mounted *mounted)
 		.stop = on_stop,
 		.user = mounted,
 	};
-	int err, end;
+	int err;
 
 	mounted->signal_fd = config.stop_fd = background_signals();
 	err = mounted->signal_fd < 0 ? mounted->signal_fd : 0;
@@ -207,9 +210,9 @@ static int serve(struct mounted *mounted)
 	else
 		err = carrier->run(mounted->carried);
 out:
-	end = release(mounted);
+	err = release(mounted, err);
 	background_tell(&mounted->ready_fd, 1);
-	return err ? err : end;
+	return err;
 }
 
 static int mount_disk(struct mount_options *options)
@@ -241,6 +244,10 @@ static int mount_disk(struct mount_options *options)
 
 	err = background_start(&mounted.ready_fd);
 	if (err) {
+		if (err > 0) {
+			mounted.options.dir = mounted.dir;
+			umount_announce(&mounted.options);
+		}
 		free(mounted.dir);
 		options_free(&mounted.options);
 		return err < 0 ? err : 0;
@@ -309,6 +316,7 @@ int mount_helper(int argc, char **argv)
 		return helper_usage();
 	if (words && options_parse(&options, words))
 		return HELPER_USAGE;
+	options.words = words;
 	if (options.link && options.pool)
 		return helper_usage();
 	if (fake)

@@ -21,6 +21,7 @@ struct mount_options {
 	unsigned int pool_mib;       /* 0: not said */
 	unsigned int threads;        /* that serve a pool's mount */
 	char *fuse_options;          /* for libfuse, separated by commas; malloced */
+	const char *words;           /* of mount(8), as it gave them; NULL: it did not call */
 };
 
 #define MOUNT_OPTIONS_DEFAULT ((struct mount_options){.attach_timeout = 60, .threads = 2})

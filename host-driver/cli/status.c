@@ -30,11 +30,20 @@ static void unescape(char *text)
 	*out = '\0';
 }
 
-int find_mount(const char *dir, unsigned int *major, unsigned int *minor)
+/* The options of the filesystem itself, behind its type and source, name him. */
+static uid_t user_of_mount(const char *rest)
+{
+	const char *at = strstr(rest, ",user_id=");
+
+	return at ? (uid_t)strtoul(at + strlen(",user_id="), NULL, 10) : 0;
+}
+
+/* Finds the mount on the absolute path dir in /proc/self/mountinfo, without a request to it. */
+static int find_mount_point(const char *dir, char *name, uid_t *owner)
 {
 	FILE *file = fopen("/proc/self/mountinfo", "re");
-	unsigned int ma, mi;
-	char *line = NULL, *point;
+	unsigned int major, minor;
+	char *line = NULL, *point, *type;
 	size_t size = 0;
 	int err = -ENOENT, at;
 
@@ -42,15 +51,16 @@ int find_mount(const char *dir, unsigned int *major, unsigned int *minor)
 		return -errno;
 	while (getline(&line, &size, file) > 0) {
 		at = 0;
-		if (sscanf(line, "%*u %*u %u:%u %*s %n", &ma, &mi, &at) != 2 || at == 0 ||
-		    !strstr(line, " - fuse.mpdisk "))
+		type = strstr(line, " - fuse.mpdisk ");
+		if (sscanf(line, "%*u %*u %u:%u %*s %n", &major, &minor, &at) != 2 || at == 0 ||
+		    !type)
 			continue;
 		point = line + at;
 		point[strcspn(point, " ")] = '\0';
 		unescape(point);
 		if (strcmp(point, dir) == 0) { /* the last one lies on top */
-			*major = ma;
-			*minor = mi;
+			status_name_of_mount(name, major, minor);
+			*owner = user_of_mount(type + 1);
 			err = 0;
 		}
 	}
@@ -87,39 +97,51 @@ out:
 	return err;
 }
 
+int find_mount(const char *dir, char *name, uid_t *owner)
+{
+	char full[4096], *real;
+	int err = absolute_name(dir, full, sizeof(full));
+
+	if (!err)
+		err = find_mount_point(full, name, owner);
+	if (err != -ENOENT)
+		return err;
+	real = realpath(dir, NULL); /* it may be a symbolic link */
+	if (real)
+		err = find_mount_point(real, name, owner);
+	free(real);
+	return err;
+}
+
 /* What the daemon of a mount, or of a guest's device, says. */
 static int show_daemon(const char *path)
 {
-	char text[2048], full[4096], name[STATUS_NAME];
-	unsigned int major, minor;
+	char text[2048], name[STATUS_NAME];
+	int fd = -1, err = 0;
+	uid_t owner;
 	ssize_t n;
-	int fd = -1, err;
 
-	if (status_name_of_socket(name, path) != 0) {
-		err = absolute_name(path, full, sizeof(full));
-		if (!err)
-			err = find_mount(full, &major, &minor);
+	if (status_name_of_socket(name, path, &owner) != 0) {
+		err = find_mount(path, name, &owner);
 		if (err == -ENOENT) {
 			report(LOG_ERR, "%s: no mpdisk is mounted here", path);
 			return err;
 		}
-		if (!err)
-			status_name_of_mount(name, major, minor);
-	} else {
-		err = 0;
 	}
 	if (!err) {
-		fd = status_socket_connect(name);
+		fd = status_socket_connect(name, owner);
 		err = fd < 0 ? fd : 0;
 	}
-	if (err) {
-		report(LOG_ERR, "%s: %s", path, error_text(err));
-		return err;
+	if (!err) {
+		n = status_socket_read(fd, text, sizeof(text));
+		err = n < 0 ? (int)n : n == 0 ? -ECONNRESET : 0;
+		close(fd);
 	}
-	while ((n = read(fd, text, sizeof(text))) > 0)
-		fwrite(text, 1, (size_t)n, stdout);
-	close(fd);
-	return 0;
+	if (err)
+		report(LOG_ERR, "%s: %s", path, error_text(err));
+	else
+		fputs(text, stdout);
+	return err;
 }
 
 static int show_port(const char *name)

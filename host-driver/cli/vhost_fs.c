@@ -59,17 +59,20 @@ static int run(struct device *device, const char *path)
 {
 	struct status_socket *status = NULL;
 	char name[STATUS_NAME];
+	uid_t owner;
 	int err;
 
-	err = status_name_of_socket(name, path);
+	err = status_name_of_socket(name, path, &owner);
 	if (!err)
-		err = status_socket_open(describe, device, name, &status);
+		err = status_socket_open(describe, NULL, device, name, &status);
 	if (err)
 		report(LOG_WARNING, "mpdisk status will not know about %s", path);
 	background_tell(&device->ready_fd, 0);
 	err = device->carrier->run(device->carried);
-	if (status)
-		status_socket_close(status);
+	if (status) {
+		status_socket_stop(status);
+		status_socket_end(status, err);
+	}
 	return err;
 }
 

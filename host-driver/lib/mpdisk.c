@@ -92,8 +92,8 @@ static int image_lock(struct mpdisk *disk, bool first, bool writes)
 	return err == -EAGAIN ? -EBUSY : err;
 }
 
-/* An image that has just been unmounted is let go of in a moment: umount does not wait for the
- * process that served it. */
+/* An image that has just been unmounted is let go of in a moment: umount without its helper does
+ * not wait for the process that served it. */
 static int image_lock_soon(struct mpdisk *disk, bool first, bool writes)
 {
 	const struct timespec nap = {.tv_nsec = 50000000};

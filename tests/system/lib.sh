@@ -121,9 +121,8 @@ stop_device() {
 		return 0
 	fi
 	if [ -n "$LOCAL" ]; then
-		umount "$RUN/local" || return 1
+		"$MPDISK" umount "$RUN/local" || return 1
 		[ "$LOCAL" = native ] || return 0
-		wait_until 60 gone "$DEVICE_PID" || return 1
 	fi
 	[ -n "$DEVICE_PID" ] || return 0
 	end_process "$DEVICE_PID" 60 || status=1
@@ -158,22 +157,13 @@ host_pid() {
 	"$MPDISK" status "$RUN/host$1" | sed -n 's/^pid *//p'
 }
 
-# unmount_host PORT: and waits until its process has given the port back.
+# unmount_host PORT: its process has given the port back then.
 unmount_host() {
-	local dir=$RUN/host$1 pid
 	if is_guest "$1"; then
 		unmount_guest "$1"
 		return
 	fi
-	umount "$dir" || return 1
-	if [ -e "$RUN/host$1.pid" ]; then
-		pid=$(cat "$RUN/host$1.pid")
-		if ! wait_until 120 gone "$pid"; then
-			echo "the process of host $1 does not end" >&2
-			return 1
-		fi
-		rm -f "$RUN/host$1.pid"
-	fi
+	"$MPDISK" umount "$RUN/host$1" && rm -f "$RUN/host$1.pid"
 }
 
 is_mounted() {

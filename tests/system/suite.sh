@@ -47,6 +47,16 @@ fails_with() {
 	fi
 }
 
+# Where mount(8) and umount(8) look for helpers, and what they write down; the suite's own mount namespace
+# keeps this from the machine.
+lend_helpers() {
+	mkdir -p "$RUN/over" && mount -t tmpfs none "$RUN/over" && mkdir "$RUN/over/upper" "$RUN/over/work" &&
+		mount -t overlay overlay \
+			-o "lowerdir=/usr/sbin,upperdir=$RUN/over/upper,workdir=$RUN/over/work" \
+			/usr/sbin && cp "$MPDISK" /usr/sbin/mount.mpdisk && cp "$MPDISK" /usr/sbin/umount.fuse.mpdisk &&
+		mkdir -p /run/mount && mount -t tmpfs none /run/mount
+}
+
 suite_begin() {
 	# Namespaces end with the suite, but what a killed one left on disk may be used by nobody.
 	rm -rf "$RUN"

@@ -48,5 +48,5 @@ tests/system/vhost: $(VHOST_GUESTS) $(BUILD)/debug/mpdisk
 
 LINT_C += $(wildcard tests/system/vhost_*.[ch])
 
-SUITES += $(addprefix tests/system/,cli vhost shared mount-life user-mount device-gone hostile-port bad-image main-job posix programs power-cut)
+SUITES += $(addprefix tests/system/,cli vhost shared mount-life unmount user-mount device-gone hostile-port bad-image main-job posix programs power-cut)
 TIMEOUTS += main-job=1500 posix=1200 programs=900 power-cut=1500
