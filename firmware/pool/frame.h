@@ -113,9 +113,10 @@ static inline u32 frame_csum_kind(const struct frame *f)
 	return atomic_load(&f->csum) & 0xFFFFu;
 }
 
+/* A bit that is gone: whoever took it has written the sum before. */
 static inline u32 frame_csum_mask(const struct frame *f)
 {
-	return atomic_load(&f->csum) >> 16;
+	return atomic_load_acquire(&f->csum) >> 16;
 }
 
 /* By who alone may change it: the one that makes or edits the buffer. */
