@@ -63,7 +63,7 @@ struct used {
 struct death { /* times in us */
 	u32 pid;
 	u32 joined;
-	u64 died;
+	u64 died; /* or the last one of those that may have been recovering it */
 	/* of the one that has recovered it; 0: it died before it was a host, or its recoverer died
 	 * just when it was through */
 	u64 noticed, recovered;
@@ -523,7 +523,11 @@ static void kill_one(u32 index)
 	d->joined = is_joined(index);
 	CHECK_EQ(kill(pids[index], SIGKILL), 0);
 	CHECK_EQ(waitpid(pids[index], &status, 0), pids[index]);
-	d->died = now_us(); /* others may hold a processor that the dying one needs too */
+	/* Only now: others may hold a processor that the dying one needs too. */
+	for (u32 i = 0; i < DEATHS; i++)
+		if (shared->death[i].pid && !shared->death[i].recovered)
+			shared->death[i].died = now_us();
+	d->died = now_us();
 	if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGKILL)
 		test_fail(__FILE__, __LINE__, "worker %u had ended: status %x", index, status);
 	pids[index] = 0;
