@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
  * Locks on files. They are in the pool, for all hosts (firmware/fs/flock.h); the guest keeps none
- * of its own. Who waits sleeps here; a thread is told by a word of the pool whose wait has ended.
+ * of its own. Who waits does so for a word of the pool that counts waits that have ended, of all
+ * hosts; the first to see it change finds out for all here whose they were.
  */
-#include <linux/kthread.h>
-
 #include "skin.h"
+#include "platform/uml/uml.h"
 
 #define WAITING_MAX 256u
 
@@ -13,7 +13,7 @@ struct wait {
 	struct list_head list; /* in mpd_sb.waits */
 	u64 key;
 	int error;
-	struct completion done;
+	bool done;
 };
 
 static u64 number_of(const void *p)
@@ -41,30 +41,69 @@ static void lock_of(struct fs_lock *lock, struct file *file, const struct file_l
 	}
 }
 
+static void end_wait(struct mpd_sb *s, u64 key, int error)
+{
+	struct wait *w;
+
+	list_for_each_entry(w, &s->waits, list) {
+		if (w->key != key)
+			continue;
+		w->error = error;
+		w->done = true;
+		return;
+	}
+}
+
+/* All that had ended when the word was this. */
+static void end_waits(struct mpd_sb *s, u32 seen)
+{
+	int error;
+	u64 key;
+
+	if (s->waits_seen == seen)
+		return;
+	s->waits_seen = seen;
+	while (fs_lock_done(s->pool, s->host, &key, &error))
+		end_wait(s, key, error);
+}
+
+static void interrupt(struct mpd_sb *s, const struct wait *w)
+{
+	struct exec *x = mpd_begin(s->sb);
+
+	(void)fs_lock_interrupt(x, w->key); /* or it was granted just now */
+	mpd_end(s->sb, x);
+}
+
 static int wait_for(struct mpd_sb *s, struct wait *w)
 {
-	if (wait_for_completion_interruptible(&w->done)) {
-		struct exec *x = mpd_begin(s->sb);
+	struct plat *plat = s->keeper->plat;
+	u32 *word = fs_lock_word(s->pool), seen;
+	bool interrupted = false;
 
-		(void)fs_lock_interrupt(x, w->key); /* or it was granted just now */
-		mpd_end(s->sb, x);
-		wait_for_completion(&w->done);
+	for (;;) {
+		seen = atomic_load_acquire(word);
+		end_waits(s, seen);
+		if (w->done)
+			return w->error == -EINTR ? -ERESTARTSYS : w->error;
+		if (interrupted) {
+			plat_wait(plat, word, seen, 0);
+		} else if (plat_uml_wait(plat, word, seen)) {
+			interrupt(s, w);
+			interrupted = true;
+		}
 	}
-	return w->error == -EINTR ? -ERESTARTSYS : w->error;
 }
 
 static int set(struct file *file, const struct fs_lock *lock, bool wait)
 {
 	struct mpd_sb *s = mpd_sb(file_inode(file)->i_sb);
-	struct wait w;
+	struct wait w = {.key = ++s->wait_key};
 	struct exec *x;
 	int err;
 
 	if (lock->type != FS_LOCK_NONE && lock->kind == FS_LOCK_POSIX)
 		mpd_i(file_inode(file))->locks = true;
-	init_completion(&w.done);
-	w.key = ++s->wait_key;
-	w.error = 0;
 	list_add(&w.list, &s->waits); /* the end may come before fs_setlk() returns */
 	x = mpd_begin(s->sb);
 	err = fs_setlk(x, lock, wait, w.key, WAITING_MAX);
@@ -132,60 +171,4 @@ void mpd_unlock_file(struct file *file)
 
 	fs_unlock_fh(x, mpd_node(inode), number_of(file));
 	mpd_end(inode->i_sb, x);
-}
-
-/* ---- the thread */
-static void end_wait(struct mpd_sb *s, u64 key, int error)
-{
-	struct wait *w;
-
-	list_for_each_entry(w, &s->waits, list) {
-		if (w->key != key)
-			continue;
-		w->error = error;
-		complete(&w->done);
-		return;
-	}
-}
-
-static int granter_main(void *arg)
-{
-	struct mpd_sb *s = arg;
-	u32 *word = fs_lock_word(s->pool);
-	int error;
-	u64 key;
-
-	while (!READ_ONCE(s->ending)) {
-		u32 seen = atomic_load_acquire(word);
-
-		while (fs_lock_done(s->pool, s->host, &key, &error))
-			end_wait(s, key, error);
-		plat_wait(s->keeper->plat, word, seen, 0);
-	}
-	while (!kthread_should_stop())
-		schedule_timeout_interruptible(1);
-	return 0;
-}
-
-int mpd_lock_start(struct mpd_sb *s)
-{
-	struct task_struct *task;
-
-	INIT_LIST_HEAD(&s->waits);
-	task = kthread_run(granter_main, s, "mpdisk-locks");
-	if (IS_ERR(task))
-		return PTR_ERR(task);
-	s->granter = task;
-	return 0;
-}
-
-void mpd_lock_stop(struct mpd_sb *s)
-{
-	if (!s->granter)
-		return;
-	WRITE_ONCE(s->ending, true);
-	pool_atomic_add(fs_lock_word(s->pool), 1);
-	plat_wake(s->keeper->plat, fs_lock_word(s->pool));
-	kthread_stop(s->granter);
-	s->granter = NULL;
 }

@@ -41,11 +41,11 @@ struct mpd_sb {
 	u32 nstores;             /* inodes with frames that users may store into */
 	u32 nfaults;             /* faults that are being served */
 	struct task_struct *revoker;
+	bool ending;
 	/* lock.c */
 	struct list_head waits; /* requests for locks that wait */
 	u64 wait_key;
-	struct task_struct *granter;
-	bool ending;
+	u32 waits_seen; /* fs_lock_word(), when it was last looked whose have ended */
 };
 
 struct mpd_inode {
@@ -207,7 +207,5 @@ int mpd_lock(struct file *file, int cmd, struct file_lock *fl);
 int mpd_flock(struct file *file, int cmd, struct file_lock *fl);
 int mpd_flush(struct file *file, fl_owner_t owner);
 void mpd_unlock_file(struct file *file);
-int mpd_lock_start(struct mpd_sb *s);
-void mpd_lock_stop(struct mpd_sb *s);
 
 #endif

@@ -145,9 +145,8 @@ static int mpd_fill_super(struct super_block *sb, struct fs_context *fc)
 	sb->s_export_op = &mpd_export_ops;
 	sb->s_d_op = &mpd_dentry_ops;
 	sb->s_xattr = mpd_xattr_handlers;
+	INIT_LIST_HEAD(&s->waits);
 	err = mpd_map_start(s);
-	if (!err)
-		err = mpd_lock_start(s);
 	return err ? err : read_root(sb);
 }
 
@@ -169,7 +168,6 @@ static void mpd_kill_sb(struct super_block *sb)
 	if (!s)
 		return;
 	if (s->disk) {
-		mpd_lock_stop(s);
 		mpd_map_stop(s);
 		err = mpd_disk_close(s->disk);
 		if (err)

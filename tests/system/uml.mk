@@ -2,7 +2,7 @@
 # Tests with UML kernels that run the filesystem themselves (host-driver/linux).
 
 UML_PROGRAMS := $(SYSTEM_BUILD)/uml_load $(SYSTEM_BUILD)/uml_pair
-$(SYSTEM_BUILD)/uml_pair: tests/system/uml_pair_random.c tests/system/uml_pair_pages.c tests/system/uml_pair.h
+$(SYSTEM_BUILD)/uml_pair: $(wildcard tests/system/uml_pair_*.c) tests/system/uml_pair.h
 $(UML_PROGRAMS): $(SYSTEM_BUILD)/%: tests/system/%.c
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS_BASE) -o $@ $(filter %.c,$^)

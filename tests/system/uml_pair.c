@@ -20,7 +20,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -422,89 +421,6 @@ static void io_from_its_own_mapping(void)
 	BY(A) OK(unlink("own"));
 }
 
-/* ---- locks */
-static void count_under(void (*lock)(int fd, bool on))
-{
-	uint32_t value;
-	int fd, i;
-
-	BY(A) pair_put("count", "\0\0\0\0", 4);
-	fd = OK(open("count", O_RDWR));
-	for (i = 0; i < 100; i++) {
-		lock(fd, true);
-		TRUE(pread(fd, &value, 4, 0) == 4);
-		value++;
-		TRUE(pwrite(fd, &value, 4, 0) == 4);
-		lock(fd, false);
-	}
-	pair_meet();
-	TRUE(pread(fd, &value, 4, 0) == 4);
-	if (value != 200)
-		pair_fail("%u instead of 200", value);
-	OK(close(fd));
-	pair_meet();
-	BY(A) OK(unlink("count"));
-}
-
-static void by_range(int fd, bool on)
-{
-	struct flock l = {.l_type = on ? F_WRLCK : F_UNLCK, .l_start = 10, .l_len = 5};
-
-	OK(fcntl(fd, F_SETLKW, &l));
-}
-
-static void by_flock(int fd, bool on)
-{
-	OK(flock(fd, on ? LOCK_EX : LOCK_UN));
-}
-
-static void locks_exclude(void)
-{
-	struct flock l = {.l_type = F_WRLCK, .l_start = 100, .l_len = 50};
-	int fd;
-
-	count_under(by_range);
-	count_under(by_flock);
-	BY(A) pair_put("lock", "x", 1);
-	fd = OK(open("lock", O_RDWR));
-	BY(A) OK(fcntl(fd, F_SETLK, &l));
-	BY(B)
-	{
-		FAILS(EAGAIN, fcntl(fd, F_SETLK, &l));
-		l.l_start = 0;
-		l.l_len = 200;
-		OK(fcntl(fd, F_GETLK, &l));
-		TRUE(l.l_type == F_WRLCK && l.l_start == 100 && l.l_len == 50);
-	}
-	if (pair_role == A)
-		OK(close(fd)); /* gives it back */
-	pair_meet();
-	BY(B)
-	{
-		l = (struct flock){.l_type = F_WRLCK};
-		OK(fcntl(fd, F_SETLK, &l));
-		OK(unlink("lock"));
-	}
-}
-
-/* The other kernel would not ask before it opens. */
-static void leases_are_refused(void)
-{
-	int fd;
-
-	BY(A)
-	{
-		pair_put("leased", "x", 1);
-		fd = OK(open("leased", O_RDONLY));
-		FAILS(EINVAL, fcntl(fd, F_SETLEASE, F_RDLCK));
-		OK(close(fd));
-		fd = OK(open(".", O_RDONLY));
-		FAILS(EINVAL, fcntl(fd, F_SETLEASE, F_RDLCK));
-		OK(close(fd));
-		OK(unlink("leased"));
-	}
-}
-
 /* ---- */
 static const struct {
 	const char *name;
@@ -526,6 +442,9 @@ static const struct {
 	CASE(io_from_its_own_mapping),
 	CASE(locks_exclude),
 	CASE(leases_are_refused),
+	CASE(locks_change_hands),
+	CASE(many_wait_for_a_lock),
+	CASE(waits_for_locks_end),
 	CASE(direct_io_of_mapped_memory),
 	CASE(held_pages_outlive_the_file),
 	CASE(futexes_wake_processes),

@@ -26,6 +26,13 @@ void random_operations_on_one_file(void);
 extern uint32_t pair_operations;
 extern uint64_t pair_seed;
 
+/* uml_pair_locks.c */
+void locks_exclude(void);
+void leases_are_refused(void);
+void locks_change_hands(void);
+void many_wait_for_a_lock(void);
+void waits_for_locks_end(void);
+
 /* uml_pair_pages.c */
 extern const char *pair_disk; /* a disk of this machine, the same for both */
 void direct_io_of_mapped_memory(void);

@@ -29,6 +29,8 @@ struct plat {
 
 	wait_queue_head_t queue[WAITS_BUCKETS];
 	u32 waiting[WAITS_BUCKETS]; /* tasks; no interrupt changes it */
+	u32 vain[WAITS_BUCKETS];    /* after the last look at a word of it: 0 if it had changed */
+	u32 pass[WAITS_BUCKETS];    /* so many waits go to sleep without a look */
 	struct plat_waits *waits;   /* NULL: nobody else waits */
 	char *pool;                 /* path of its file */
 	u32 host;

@@ -32,4 +32,7 @@ int warn_unused plat_uml_listen(struct plat *plat, struct plat_waits *waits, con
 /* No other host is told any more; nobody here waits. */
 void plat_uml_unlisten(struct plat *plat);
 
+/* As plat_wait(), but a signal ends it, too: true. */
+bool warn_unused plat_uml_wait(struct plat *plat, u32 *word, u32 seen);
+
 #endif
