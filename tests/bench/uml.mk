@@ -4,7 +4,7 @@
 BENCH_UML := $(BUILD)/bench/uml
 
 # What runs in guests takes nothing from them but the kernel.
-$(BENCH_UML)/work: tests/bench/uml/work.c
+$(addprefix $(BENCH_UML)/,work turns): $(BENCH_UML)/%: tests/bench/uml/%.c
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS_BASE) -static -o $@ $<
 
@@ -15,7 +15,7 @@ $(BENCH_UML)/proxy: tests/bench/uml/proxy.c host-driver/vhost/vhost_wire.h
 LINT_C += $(wildcard tests/bench/uml/*.c)
 
 bench-uml: deps ## measure shared mode in User-Mode Linux against its peers; needs a quiet machine
-	@$(MAKE) --no-print-directory $(addprefix $(BENCH_UML)/,work proxy) $(BUILD)/mpdisk $(MODULE)
+	@$(MAKE) --no-print-directory $(addprefix $(BENCH_UML)/,work turns proxy) $(BUILD)/mpdisk $(MODULE)
 	@$(SUDO) env BUILD=$(BUILD) unshare --mount --net --pid --fork --kill-child --mount-proc tests/bench/uml/run
 
 .PHONY: bench-uml

@@ -15,6 +15,7 @@ COLD = ["cold-stat", "cold-readdir", "cold-read-128k", "cold-read-4k"]
 JOBS = ["build", "checkout"]
 KINDS = METADATA + READS + WRITES + ["fsync"] + COLD + JOBS
 TOGETHER = ["create", "stat", "readdir", "rename", "unlink"]
+HANDED = ["fcntl", "flock", "fcntl+300", "flock+300", "mmap"]  # +300: given back after 300 us of work
 WAYS = {"one": "one guest", "two": "two, a directory each", "both": "two, in one directory"}
 
 # what, ours, against whom, kinds, what decides, reach, aim
@@ -53,6 +54,7 @@ class Results:
         self.ns = {key: statistics.median(v) for key, v in bench.samples.items()}
         self.spread = {key: max(v) / min(v) for key, v in bench.samples.items()}
         self.together = {key: statistics.median(v) for key, v in bench.together.items()}
+        self.handed = {key: tuple(statistics.median(times) for times in zip(*v)) for key, v in bench.handed.items()}
         self.rows = []
 
     def verdict(self, what, ratios, decides, reach, aim):
@@ -104,6 +106,15 @@ class Results:
                 lines.append(f"{text:<24}{peer:<8}" + "".join(f"{number(v and v / 1e3):>11}" for v in values))
         return lines
 
+    def hand_overs(self):
+        lines = [f"{'one guest to the other':<24}" + "".join(f"{kind:>16}" for kind in HANDED) +
+                 "   us: half of them, 95 % of them"]
+        for peer in sorted({peer for peer, _ in self.handed}, key=PEERS.index):
+            values = (self.handed.get((peer, kind)) for kind in HANDED)
+            texts = ("-" if v is None else " / ".join(number(ns / 1e3) for ns in v) for v in values)
+            lines.append(f"{peer:<24}" + "".join(f"{text:>16}" for text in texts))
+        return lines
+
     def reaches(self):
         lines = [f"{'what: ratios':<46}{'reach':>6}{'aim':>6}  met"]
         for r in self.rows:
@@ -112,7 +123,7 @@ class Results:
         return lines
 
     def text(self):
-        blocks = [self.rates(), self.rates_together(), self.reaches()]
+        blocks = [self.rates(), self.rates_together(), self.hand_overs(), self.reaches()]
         if self.missing:
             blocks.append([f"MISSING {peer}: {why}" for peer, why in self.missing.items()])
         wide = list(self.spread.values())
@@ -159,6 +170,7 @@ def write(folder, bench):
     with open(f"{folder}/results.json", "w") as f:
         json.dump({"rows": results.rows, "missing": results.missing,
                    "ns": {f"{p} {k}": v for (p, k), v in results.ns.items()},
+                   "hand_over_ns": {f"{p} {k}": v for (p, k), v in results.handed.items()},
                    "per_second_together": {" ".join(k): v for k, v in results.together.items()}}, f, indent=1)
         f.write("\n")
     print(text, end="", flush=True)
