@@ -240,16 +240,6 @@ void stats_tap(struct stats *s, uint32_t addr, uint32_t data, uint64_t cycle)
 		s->port[port].cq[(off - PORT_DEVICE_RING - PORT_CQ_OFFSET) / 4] = data;
 }
 
-unsigned int stats_in_flight(const struct stats *s)
-{
-	unsigned int n = 0, p, t;
-
-	for (p = 0; p < s->ports; p++)
-		for (t = 0; t < PORT_TAGS_MAX; t++)
-			n += s->port[p].flight[t].active;
-	return n;
-}
-
 static int by_value(const void *a, const void *b)
 {
 	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;

@@ -35,9 +35,6 @@ void stats_command(struct stats *stats, unsigned int port, const struct bus_cmd 
 /* The core has written a device register or ring RAM. */
 void stats_tap(struct stats *stats, uint32_t addr, uint32_t data, uint64_t cycle);
 
-/* Messages that have been submitted and not completed. */
-unsigned int stats_in_flight(const struct stats *stats);
-
 void stats_print(struct stats *stats, const struct stats_totals *totals, FILE *to);
 void stats_json(struct stats *stats, const struct stats_totals *totals, FILE *to);
 

@@ -70,7 +70,6 @@ int warn_unused dcache_change_two(struct exec *x, const struct dcache_key *keys,
 				  const ino_no_t *inos);
 
 /* ---- blocks of directories, between dir*.c and htree.c */
-#define DIR_BAD_BLOCK UINT32_MAX
 #define DX_MAX_LEVELS 3u /* index blocks from root to leaf, with largedir; else 2 */
 
 /* A pinned directory block. */
@@ -189,8 +188,6 @@ struct dx_path {
  */
 int warn_unused dx_walk(struct exec *x, struct inode *dir, struct dx_hash hash,
 			struct dx_path *path);
-/* The hash version of the directory's root, the unsigned variant applied. */
-int warn_unused dx_version(struct exec *x, struct inode *dir, u32 *version);
 /* The next leaf: 1 and *start the hash it starts with (low bit: continues the one before), 0 at the
  * end. */
 int warn_unused dx_next(struct exec *x, struct inode *dir, struct dx_path *path, u32 *start);

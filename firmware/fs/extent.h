@@ -37,12 +37,9 @@ int warn_unused extent_insert(struct exec *x, struct inode *inode, const struct 
 int warn_unused extent_mark_written(struct exec *x, struct inode *inode, lblk_t lblk, u32 len);
 int warn_unused extent_mark_unwritten(struct exec *x, struct inode *inode, lblk_t lblk, u32 len);
 
-/* Unmaps and frees [lblk, last] and tree nodes that become empty. Works at most so much as one undo
- * log holds: returns 1 when there is more to do (the caller calls tx_restart and goes on), 0 when
- * done. */
-int warn_unused extent_remove(struct exec *x, struct inode *inode, lblk_t lblk, lblk_t last);
-
-/* The same, telling how far it came: on 1, *last is what is left to do up to. */
+/* Unmaps and frees [lblk, *last] and tree nodes that become empty. Works at most so much as one
+ * undo log holds: returns 1 when there is more to do, up to *last (the caller calls tx_restart and
+ * goes on), 0 when done. */
 int warn_unused extent_remove_part(struct exec *x, struct inode *inode, lblk_t lblk, lblk_t *last);
 /* Everything from lblk on, with as many tx_restart as it takes: the inode is on the orphan list. */
 int warn_unused extent_remove_all(struct exec *x, struct inode *inode, lblk_t lblk);

@@ -214,11 +214,6 @@ int extent_remove_part(struct exec *x, struct inode *inode, lblk_t lblk, lblk_t 
 	}
 }
 
-int extent_remove(struct exec *x, struct inode *inode, lblk_t lblk, lblk_t last)
-{
-	return extent_remove_part(x, inode, lblk, &last);
-}
-
 int extent_remove_all(struct exec *x, struct inode *inode, lblk_t lblk)
 {
 	lblk_t last = EXT_LBLK_LAST;

@@ -124,18 +124,6 @@ static u32 root_version(const struct exec *x, const struct dx_frame *root)
 	       (fs_of(x)->hash_version >= EXT4_DX_LEGACY_UNSIGNED ? 3u : 0);
 }
 
-int dx_version(struct exec *x, struct inode *dir, u32 *version)
-{
-	struct dx_frame root;
-	int err;
-
-	err = dx_read(x, dir, 0, 0, &root);
-	if (!err)
-		*version = root_version(x, &root);
-	dir_block_put(x, &root.block);
-	return err;
-}
-
 void dx_path_put(struct exec *x, struct dx_path *path)
 {
 	u32 i;

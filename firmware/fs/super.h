@@ -68,12 +68,10 @@ struct fs {
 	/* dentry cache, owner dcache.c */
 	ref_t dentry_sets; /* struct dentry_set[ndentry_sets] */
 	u32 ndentry_sets;  /* a power of two */
-	u32 error_state;   /* atomic: enum error_state, of what follows */
 	u32 was_valid;  /* the medium was clean when it was mounted: unmounting marks it so again */
 	u32 mounted_rw; /* the medium may be written to: also after an error, to say so */
 	u32 nheld;      /* atomic: directories that are removed and kept (inode.held) */
 	ref_t flocks;   /* struct flock_table, owner flock.c */
-	u32 reserved1;
 	blkno_t overhead; /* blocks that statfs does not count: what mkfs and the journal took */
 	/* errors, owner error.c */
 	u32 error_lock;              /* RANK_ERROR */

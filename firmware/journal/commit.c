@@ -269,8 +269,6 @@ static int commit_seal(struct exec *x, struct journal *j)
 	int err;
 
 	wait_for_members(x, j);
-	atomic_store(&j->want, 0);
-	exec_step(x);
 	fs_commit_seal(x, count_buffers(x, j->running) != 0);
 	err = seal_all(x, j);
 	if (err)
@@ -563,19 +561,14 @@ int journal_wait(struct exec *x, u32 tid)
 	return err ? err : flush_medium(x);
 }
 
-void journal_want(struct exec *x)
-{
-	atomic_store(&journal_of(x)->want, 1);
-}
-
 bool journal_busy(const struct exec *x)
 {
 	const struct journal *j = journal_of(x);
 
 	if (atomic_load(&j->error))
 		return false;
-	return atomic_load(&j->nbuffers) || atomic_load(&j->want) ||
-	       atomic_load(&j->state) != JOURNAL_RUNNING || !atomic_load(&x->pool->hdr->gate);
+	return atomic_load(&j->nbuffers) || atomic_load(&j->state) != JOURNAL_RUNNING ||
+	       !atomic_load(&x->pool->hdr->gate);
 }
 
 bool journal_due(const struct exec *x, u32 now_ms)
@@ -585,5 +578,5 @@ bool journal_due(const struct exec *x, u32 now_ms)
 	if (!journal_busy(x))
 		return false;
 	return atomic_load(&j->state) != JOURNAL_RUNNING || !atomic_load(&x->pool->hdr->gate) ||
-	       atomic_load(&j->want) || now_ms - atomic_load(&j->opened_ms) >= COMMIT_MS;
+	       now_ms - atomic_load(&j->opened_ms) >= COMMIT_MS;
 }

@@ -75,10 +75,9 @@ struct journal {
 	u32 sequence;      /* [writeback_lock] its sequence number */
 	u32 tail;          /* [writeback_lock] log block of the oldest one that is needed */
 	u32 tail_tid;      /* [writeback_lock] its tid */
-	u32 want;          /* atomic: a commit is wanted, though perhaps nothing has changed */
 	u32 nrevokes;      /* atomic: metadata blocks that `running` frees, about */
 	u32 halt;          /* [writeback_lock] enum journal_halt */
-	u32 reserved[1];
+	u32 reserved[2];
 	fno_t map[JOURNAL_MAPS]; /* [immutable after mount] frames of struct journal_extent */
 	struct journal_start start[JOURNAL_STARTS]; /* [writeback_lock] by tid / 2 */
 };
@@ -171,8 +170,6 @@ int warn_unused journal_commit(struct exec *x);
 void journal_help(struct exec *x);
 /* Until tid is committed. */
 int warn_unused journal_wait(struct exec *x, u32 tid);
-/* Has the flusher commit, though no buffer may have changed. */
-void journal_want(struct exec *x);
 /* Whether anything is to be committed, and whether it is old enough. */
 bool journal_busy(const struct exec *x);
 bool journal_due(const struct exec *x, u32 now_ms);

@@ -15,14 +15,12 @@
 #define MP_EACCES 13
 #define MP_EBUSY 16
 #define MP_EEXIST 17
-#define MP_EXDEV 18
 #define MP_ENODEV 19
 #define MP_ENOTDIR 20
 #define MP_EISDIR 21
 #define MP_EINVAL 22
 #define MP_ENFILE 23
 #define MP_ENOTTY 25
-#define MP_ETXTBSY 26
 #define MP_EFBIG 27
 #define MP_ENOSPC 28
 #define MP_EROFS 30
@@ -40,9 +38,7 @@
 #define MP_EOPNOTSUPP 95
 #define MP_ESTALE 116
 #define MP_EUCLEAN 117
-#define MP_EDQUOT 122
 #define MP_EMEDIUMTYPE 124
-#define MP_EOWNERDEAD 130
 
 /* Never leaves the core: the operation is to be run again (journal_retry). */
 #define MP_ERETRY 513

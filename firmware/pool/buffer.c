@@ -6,8 +6,6 @@
 #include "pool/cache.h"
 #include "pool/tx.h"
 
-#define READAHEAD 8u
-
 static bool id_is_dir(u32 kind)
 {
 	return kind == CSUM_DIR || kind == CSUM_DX;
@@ -148,34 +146,6 @@ int buf_read(struct exec *x, blkno_t block, struct csum_id id, struct frame **ou
 		atomic_or(&f->flags, FRAME_REF);
 	*out = f;
 	return 0;
-}
-
-void buf_readahead(struct exec *x, blkno_t block, u32 count, struct csum_id id)
-{
-	struct plat_io io[READAHEAD];
-	struct frame *frame[READAHEAD];
-	u32 n = 0;
-
-	for (u32 i = 0; i < min_of(count, READAHEAD); i++) {
-		struct frame *f =
-			frame_lookup(x, FRAME_BUF, (u32)(block + i), (u32)((block + i) >> 32));
-		bool mine = false;
-
-		if (!f && buf_obtain(x, block + i, id, &f, &mine) != 0)
-			break;
-		if (!mine) {
-			frame_unpin(x, f);
-			continue;
-		}
-		frame[n] = f;
-		buf_io(x, f, &io[n++]);
-	}
-	for (u32 i = 0; i < n; i++) {
-		int err = plat_io_wait(x->plat, &io[i]);
-
-		if (buf_read_end(x, frame[i], err) == 0)
-			frame_unpin(x, frame[i]);
-	}
 }
 
 /* The block's frame, pinned: *mine as of buf_obtain(), else UPTODATE, left over from a former life

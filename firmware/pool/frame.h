@@ -178,9 +178,6 @@ struct csum_id {
 /* The block's buffer, pinned, read and verified. -EIO: medium; -EUCLEAN: bad checksum (logged);
  * -ENOMEM. */
 int warn_unused buf_read(struct exec *x, blkno_t block, struct csum_id id, struct frame **out);
-/* Reads the blocks of [block, block+count) that are not cached yet, several at a time, and leaves
- * them unpinned. At most 8. A hint: errors show when the block is read by buf_read(). */
-void buf_readahead(struct exec *x, blkno_t block, u32 count, struct csum_id id);
 /* The buffer of a block that was just allocated: pinned, zeroed, not read. Belongs to the open tx.
  */
 int warn_unused buf_new(struct exec *x, blkno_t block, struct csum_id id, struct frame **out);

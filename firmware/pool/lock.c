@@ -242,31 +242,6 @@ int lock_read(struct exec *x, u32 *word, enum lock_rank rank)
 	return lock_take(x, word, LOCK_MODE_READ, rank, 0);
 }
 
-static bool lock_try(struct exec *x, u32 *word, enum lock_rank rank, u32 mini)
-{
-	struct exec_slot *slot = x->slot;
-	ref_t ref = exec_ref(x, word);
-	u32 i = lock_find(slot, ref);
-
-	if (i)
-		return !(slot->held[i - 1] & HELD_READER);
-	if (slot->nheld == POOL_HELD)
-		return false;
-	lock_intend(x, ref);
-	if (!lock_attempt(x, word, LOCK_MODE_WRITE)) {
-		atomic_store_release(&slot->intent, 0);
-		return false;
-	}
-	lock_note(x, ref | mini, rank);
-	return true;
-}
-
-/* Cannot wait, so it needs no rank. */
-bool lock_try_write(struct exec *x, u32 *word, enum lock_rank rank)
-{
-	return lock_try(x, word, rank, 0);
-}
-
 void lock_mini(struct exec *x, u32 *word, enum lock_rank rank)
 {
 	struct exec_slot *slot = x->slot;
@@ -282,7 +257,18 @@ void lock_mini(struct exec *x, u32 *word, enum lock_rank rank)
 
 bool lock_mini_try(struct exec *x, u32 *word, enum lock_rank rank)
 {
-	return !lock_held(x, word) && lock_try(x, word, rank, HELD_MINI);
+	struct exec_slot *slot = x->slot;
+	ref_t ref = exec_ref(x, word);
+
+	if (slot->nheld == POOL_HELD || lock_find(slot, ref))
+		return false;
+	lock_intend(x, ref);
+	if (!lock_attempt(x, word, LOCK_MODE_WRITE)) {
+		atomic_store_release(&slot->intent, 0);
+		return false;
+	}
+	lock_note(x, ref | HELD_MINI, rank);
+	return true;
 }
 
 /* Gives the word back; wakes who waits when it becomes free. */
@@ -371,13 +357,6 @@ void lock_release_all(struct exec *x)
 	}
 	if (n)
 		lock_release_some(x, n);
-}
-
-bool lock_is_dead_ones(const u32 *word, u32 dead_id)
-{
-	u32 seen = atomic_load_acquire(word);
-
-	return seen & LOCK_WRITER && (seen & LOCK_OWNER) == dead_id;
 }
 
 static void lock_release_dead_word(struct exec *x, ref_t ref, u32 dead_id)

@@ -47,10 +47,10 @@ enum lock_rank {
  * reading) is a no-op. */
 int warn_unused lock_write(struct exec *x, u32 *word, enum lock_rank rank);
 int warn_unused lock_read(struct exec *x, u32 *word, enum lock_rank rank);
-bool lock_try_write(struct exec *x, u32 *word, enum lock_rank rank);
 
 /* For minis: held only until lock_drop(). */
 void lock_mini(struct exec *x, u32 *word, enum lock_rank rank);
+/* Cannot wait, so the rank may be any. False also for what is held already. */
 bool lock_mini_try(struct exec *x, u32 *word, enum lock_rank rank);
 void lock_drop(struct exec *x, u32 *word);
 
@@ -63,7 +63,5 @@ void lock_release_all(struct exec *x);
 /* Recovery: releases what a dead executor was taking and its minis' locks, or all that it holds.
  * Idempotent. */
 void lock_release_dead(struct exec *x, struct exec_slot *dead, u32 dead_id, bool all);
-/* Whether the dead executor holds it for writing. */
-bool lock_is_dead_ones(const u32 *word, u32 dead_id);
 
 #endif

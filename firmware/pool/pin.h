@@ -20,7 +20,6 @@
 #define PIN_FROZEN 0x80000000u
 #define PIN_KEPT 0x02000000u      /* one more structure */
 #define PIN_KEPT_MASK 0x7E000000u /* at most 63 */
-#define PIN_FIXED 1u              /* never unpinned; as a count, on the single hart */
 
 #ifdef MPDISK_SINGLE_HART
 #define PIN_MINE(x) ((void)(x), 1u)

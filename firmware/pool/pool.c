@@ -15,7 +15,7 @@
 u32 pool_abi(void)
 {
 	const u32 layout[] = {
-		4, /* version: raise it when a meaning changes and no size does */
+		5, /* version: raise it when a meaning changes and no size does */
 		POOL_EXECUTORS,
 		POOL_HELD,
 		POOL_INFLIGHT,

@@ -56,9 +56,8 @@ struct pool_header {
 	u32 nfree;          /* [free_lock] */
 	u32 clock_hand;     /* atomic: where eviction looks next */
 	u32 writeback_lock; /* lock word of the one who writes buffers: bounce area, dirty map */
-	u32 ndirty; /* atomic: dirty frames; a hint where POOL_SHARED, may be below 0: deaths */
-	u32 writeback_word; /* waited on by the flusher */
-	u32 age_ms;         /* [writeback_lock] when dirty frames were last marked old */
+	u32 ndirty;   /* atomic: dirty frames; a hint where POOL_SHARED, may be below 0: deaths */
+	u32 age_ms;   /* [writeback_lock] when dirty frames were last marked old */
 	u32 nwritten; /* atomic: writes of the medium, and as many of them as a flush has covered */
 	u32 nflushed; /* atomic */
 	ref_t carve;  /* next byte pool_carve() gives out */
@@ -66,7 +65,7 @@ struct pool_header {
 	u32 stores; /* atomic: a bit per host some of whose pages have it in frame.stores */
 	ref_t code; /* [immutable] the core itself (platform/uml/code/code.h); 0: it is not in here
 		     */
-	u32 reserved[1];
+	u32 reserved[2];
 };
 _Static_assert(sizeof(struct pool_header) == 128 && offsetof(struct pool_header, free_lock) == 64,
 	       "struct pool_header");

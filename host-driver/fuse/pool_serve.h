@@ -11,7 +11,6 @@
 #include "../lib/mpdisk.h"
 
 #define POOL_SERVE_THREADS_MAX 16u
-#define POOL_SERVE_THREADS_DEFAULT 2u
 
 struct pool_server_config {
 	int fuse_fd;

@@ -26,7 +26,6 @@ static struct scene {
 	u32 step[8]; /* atomic: how far an actor is */
 	u32 go[8];   /* atomic: how far it may go */
 	node_t file;
-	u64 took_ms;
 } * scene;
 
 static char pool_file[300];

@@ -36,7 +36,6 @@ struct walk {
 	u32 nnodes;
 	u32 entries;
 	u64 pos;
-	u64 last_pos;
 	u32 same; /* entries since the position last changed */
 };
 

@@ -198,11 +198,6 @@ TEST(read_error_is_reported_and_the_next_read_tries_again)
 	CHECK_EQ(buf_read(x, 3, plain, &f), -MP_EIO);
 	env_check(0);
 	buf_put(x, buf(x, 3));
-	plat_posix_fail(env.plat, PLAT_READ, 3, 2);
-	buf_readahead(x, 10, 8, plain); /* two of them fail: nobody is told */
-	env_check(0);
-	for (u32 i = 10; i < 18; i++)
-		buf_put(x, buf(x, i));
 	env_check(0);
 }
 
@@ -584,10 +579,8 @@ static void *mixer(void *arg)
 			buf_put(&x, f);
 		} else if (what < 250) {
 			CHECK(cache_writeback(&x, 16) >= 0);
-		} else if (what < 253) {
-			CHECK_OK(cache_sync(&x));
 		} else {
-			buf_readahead(&x, HOT + (seed >> 8) % (BLOCKS - HOT - 8), 8, summed);
+			CHECK_OK(cache_sync(&x));
 		}
 	}
 	exec_leave(&x);

@@ -28,7 +28,7 @@ TEST(write_excludes_and_readers_share)
 	CHECK_OK(lock_read(&y, word, RANK_INODE));
 	CHECK_EQ(*word, 1u << x->id | 1u << y.id);
 	tx_commit(x);
-	CHECK(!lock_try_write(x, word, RANK_INODE));
+	CHECK(!lock_mini_try(x, word, RANK_INODE));
 	tx_commit(&y);
 	CHECK_EQ(*word, 0);
 	tx_begin(x);

@@ -67,7 +67,6 @@ extern struct plat soc;
 void soc_time_init(struct plat *plat);
 /* Moves the base of the clock on; every tick. */
 void soc_time_tick(struct plat *plat);
-u32 soc_random_seed(void);
 
 /* Tells the engines where their descriptors are: SOC_DESC_AREA bytes of memory at ref. */
 void soc_engines_init(struct plat *plat, ref_t ref);
@@ -100,6 +99,5 @@ void soc_poll(bool sleep);
 
 void soc_putc(char c);
 void soc_puts(const char *s);
-u32 soc_cycles(void);
 
 #endif

@@ -72,8 +72,3 @@ u32 plat_random(struct plat *plat)
 	plat->random = r;
 	return r;
 }
-
-u32 soc_cycles(void)
-{
-	return SOC_REG(SYS, CYCLE_LO);
-}
