@@ -26,7 +26,8 @@
 #define NEVER UINT64_MAX
 #define ALL_PORTS ((uint8_t)((1u << model_config.ports) - 1u))
 
-int64_t sim_now(void)
+/* ns, monotonic */
+static int64_t sim_now(void)
 {
 	struct timespec ts;
 

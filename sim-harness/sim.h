@@ -120,8 +120,6 @@ struct sim {
 extern volatile sig_atomic_t sim_stop_signals;
 extern volatile sig_atomic_t sim_stats_signals;
 
-int64_t sim_now(void); /* ns, monotonic */
-
 /* Resets the device. 0 or -ENOMEM. The links may be opened after this. */
 int sim_prepare(struct sim *sim);
 

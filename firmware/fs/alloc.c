@@ -142,7 +142,7 @@ bool fs_block_valid(struct exec *x, blkno_t block, u64 count)
 }
 
 /* What mke2fs leaves set in the bitmap of a group that it did not write. */
-int block_bitmap_init(struct exec *x, u32 g, u32 *map)
+static int block_bitmap_init(struct exec *x, u32 g, u32 *map)
 {
 	const struct fs *fs = fs_of(x);
 	u32 flex = 1u << min_of(fs->log_groups_per_flex, 16u);

@@ -62,8 +62,6 @@ void bits_clear(u32 *map, u32 from, u32 count);
 u32 group_blocks(const struct fs *fs, u32 g);
 /* Group of a block; *bit is its place there. */
 u32 block_group(const struct fs *fs, blkno_t block, u32 *bit);
-/* Fills an uninitialised block bitmap: what mke2fs has put into the group. */
-int warn_unused block_bitmap_init(struct exec *x, u32 g, u32 *map);
 
 /* Carry out what was declared. The mini that changes a bitmap also takes what it did out of the
  * entry: it can be cut off anywhere, and be done again. */

@@ -22,7 +22,7 @@
 
 #define MIN_ENTRY 12u
 
-u8 dir_file_type(const struct exec *x, u32 mode)
+static u8 dir_file_type(const struct exec *x, u32 mode)
 {
 	if (!(fs_of(x)->feature_incompat & EXT4_INCOMPAT_FILETYPE))
 		return EXT4_FT_UNKNOWN;

@@ -136,7 +136,6 @@ int warn_unused dir_block_insert(struct exec *x, struct inode *dir, struct dir_b
 				 struct fs_name name, ino_no_t ino, u32 mode);
 /* An empty leaf: one unused entry, and the tail of the checksum. */
 void dir_block_format(struct exec *x, struct dir_block *block);
-u8 dir_file_type(const struct exec *x, u32 mode);
 
 /* ---- the order of a leaf's names (dir_order.c) */
 #define DIR_POS_FIRST 2u /* the first position behind "." and ".." */

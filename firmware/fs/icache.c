@@ -268,6 +268,24 @@ static int slot_reclaim(struct exec *x)
 	return err;
 }
 
+/* Takes a dead inode's slot out of the hash; it becomes free with the last pin. */
+static void inode_unhash(struct exec *x, struct inode *inode)
+{
+	u32 mark;
+	int err;
+
+	icache_lock(x);
+	mark = tx_mini_begin(x);
+	err = hash_remove(x, inode);
+	if (!err)
+		err = slot_set(x, inode, INODE_UNHASHED);
+	if (err)
+		tx_mini_abort(x, mark);
+	else
+		tx_mini_commit(x, mark);
+	icache_unlock(x);
+}
+
 /* Under the lock, in a mini: a slot from the free list made into `ino`, hashed, with one pin,
  * LOADING. slot_ready() or inode_unhash() must come. */
 static int slot_take(struct exec *x, ino_no_t ino, struct inode **out)
@@ -610,23 +628,6 @@ out:
 	else
 		*out = inode;
 	return err;
-}
-
-void inode_unhash(struct exec *x, struct inode *inode)
-{
-	u32 mark;
-	int err;
-
-	icache_lock(x);
-	mark = tx_mini_begin(x);
-	err = hash_remove(x, inode);
-	if (!err)
-		err = slot_set(x, inode, INODE_UNHASHED);
-	if (err)
-		tx_mini_abort(x, mark);
-	else
-		tx_mini_commit(x, mark);
-	icache_unlock(x);
 }
 
 void inode_pin(struct exec *x, struct inode *inode)

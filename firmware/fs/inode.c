@@ -29,7 +29,7 @@ _Static_assert(offsetof(struct ext4_inode, i_gid) == 24, "i_gid");
 _Static_assert(offsetof(struct ext4_inode, i_links_count) + 2 == INODE_FREE_BYTES, "i_links_count");
 
 /* ---- fields */
-void inode_set_time(u32 *sec, u32 *extra, struct plat_time t)
+static void inode_set_time(u32 *sec, u32 *extra, struct plat_time t)
 {
 	u32 low = (u32)t.sec;
 	u32 epoch = (u32)((t.sec - (s32)low) >> 32) & 3u;
@@ -38,7 +38,7 @@ void inode_set_time(u32 *sec, u32 *extra, struct plat_time t)
 	*extra = t.nsec << 2 | epoch;
 }
 
-struct plat_time inode_get_time(u32 sec, u32 extra)
+static struct plat_time inode_get_time(u32 sec, u32 extra)
 {
 	struct plat_time t;
 
@@ -116,7 +116,8 @@ void inode_set_size(struct ext4_inode *raw, u64 size)
 	raw->i_size_high = (u32)(size >> 32);
 }
 
-u64 inode_blocks(const struct ext4_inode *raw)
+/* i_blocks in 512-byte units, huge_file aware. */
+static u64 inode_blocks(const struct ext4_inode *raw)
 {
 	u64 n = raw->i_blocks_lo | (u64)raw->i_blocks_high << 32;
 

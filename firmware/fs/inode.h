@@ -193,13 +193,9 @@ bool inode_atime_stale(struct exec *x, const struct ext4_inode *raw);
 void inode_accessed(struct exec *x, struct inode *inode);
 /* inode_touch() of mtime and ctime */
 void inode_set_changed(struct exec *x, struct ext4_inode *raw);
-void inode_set_time(u32 *sec, u32 *extra, struct plat_time t);
-struct plat_time inode_get_time(u32 sec, u32 extra);
 /* Fills the attributes of a locked inode. */
 void inode_attr(struct exec *x, const struct inode *inode, struct fs_attr *out);
 void inode_set_size(struct ext4_inode *raw, u64 size);
-/* i_blocks in 512-byte units, huge_file aware. The inode is saved already. */
-u64 inode_blocks(const struct ext4_inode *raw);
 void inode_add_blocks(struct ext4_inode *raw, s64 blocks4k);
 /* Computes what inode_csum_seed() remembers: many inodes never need it. */
 u32 inode_make_seed(struct exec *x, const struct inode *inode);
@@ -223,8 +219,6 @@ struct inode_home {
 /* The slot for an inode that the tx has just allocated: pinned, INODE_NEW, of a new generation. */
 int warn_unused inode_slot_new(struct exec *x, const struct inode_home *home, u32 type,
 			       struct inode **out);
-/* Takes a dead inode's slot out of the hash; it becomes free with the last pin. */
-void inode_unhash(struct exec *x, struct inode *inode);
 /* Marks that the inode's checksum is to be made when its buffer is written. */
 void inode_dirty_csum(struct exec *x, const struct inode *inode);
 /* Frees an unlinked inode that nobody has open; its own transactions. 1: done; 0: it is no such

@@ -22,7 +22,8 @@
 #define FAST_LINK_MAX 59u
 #define LINK_TARGET_MAX 4095u
 
-int name_check(struct fs_name name)
+/* 1..255 bytes, no '/' and no NUL. */
+static int name_check(struct fs_name name)
 {
 	u32 i;
 
@@ -51,7 +52,9 @@ int name_check_change(struct fs_name name)
 	return !err && name_dots(name) ? -MP_EINVAL : err;
 }
 
-int dir_lock(struct exec *x, node_t node, bool change, struct inode **dir)
+/* The directory, pinned (also on error, if *dir is not NULL), locked, alive; change: not immutable.
+ */
+static int dir_lock(struct exec *x, node_t node, bool change, struct inode **dir)
 {
 	const struct ext4_inode *raw;
 	int err;

@@ -5,13 +5,8 @@
 
 #include "fs/inode.h"
 
-/* 1..255 bytes, no '/' and no NUL. */
-int warn_unused name_check(struct fs_name name);
-/* The same, and neither "." nor "..". */
+/* 1..255 bytes, no '/' and no NUL, and neither "." nor "..". */
 int warn_unused name_check_change(struct fs_name name);
-/* The directory, pinned (also on error, if *dir is not NULL), locked, alive; change: not immutable.
- */
-int warn_unused dir_lock(struct exec *x, node_t node, bool change, struct inode **dir);
 /* Locks what a name of the locked directory names, and checks that it has links. */
 int warn_unused child_lock(struct exec *x, struct inode *dir, struct inode *child, bool change);
 /* An inode has lost one of its names: count, ctime, orphan list. Directories lose their last. */

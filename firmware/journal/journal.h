@@ -223,8 +223,6 @@ void fs_commit_abort(struct exec *x, int err);
 int warn_unused journal_add_extent(struct exec *x, u32 lblk, u32 len, blkno_t pblk);
 /* After that: reads the journal's superblock and checks it. -EUCLEAN, -EOPNOTSUPP, -EIO, logged. */
 int warn_unused journal_load(struct exec *x);
-/* Medium block of block lblk of the journal's file; -EUCLEAN: there is none. */
-int warn_unused journal_map(struct exec *x, u32 lblk, blkno_t *pblk);
 /* How large a transaction may get: by the frames that are free now, and the log. */
 void journal_limits(struct exec *x);
 /* Begins a log at its first block, with these JBD2_INCOMPAT features, on the medium too. */

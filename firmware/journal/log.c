@@ -96,7 +96,8 @@ static int log_map(struct exec *x, u32 lblk, blkno_t *pblk, u32 *len)
 	return -MP_EUCLEAN;
 }
 
-int journal_map(struct exec *x, u32 lblk, blkno_t *pblk)
+/* Medium block of block lblk of the journal's file; -EUCLEAN: there is none. */
+static int journal_map(struct exec *x, u32 lblk, blkno_t *pblk)
 {
 	u32 len;
 

@@ -139,9 +139,8 @@ struct frame *frame_insert(struct exec *x, struct frame *f, enum frame_kind kind
 /* In the hash, f takes the place of old, which the caller has pinned; its fields are ready but for
  * owner, which becomes 0, and flags. A death leaves the one or the other there. */
 void frame_swap(struct exec *x, struct frame *old, struct frame *f, u32 flags);
-/* Takes a frame that the caller has pinned or frozen out of its hash chain. Idempotent. */
-void frame_unhash(struct exec *x, struct frame *f);
-/* ... and out of its inode's list, and makes it ANON of nobody. Not dirty, not under I/O. */
+/* Takes a frame that the caller has pinned or frozen out of its hash chain and its inode's list,
+ * and makes it ANON of nobody. Not dirty, not under I/O. */
 void frame_detach(struct exec *x, struct frame *f);
 
 /* Waits while any of the bits is set in flags. */

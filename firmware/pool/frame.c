@@ -93,7 +93,8 @@ struct frame *frame_insert(struct exec *x, struct frame *f, enum frame_kind kind
 	}
 }
 
-void frame_unhash(struct exec *x, struct frame *f)
+/* Takes a frame that is pinned or frozen by the caller out of its hash chain. Idempotent. */
+static void frame_unhash(struct exec *x, struct frame *f)
 {
 	u32 bucket = frame_bucket(x, f->key_lo, f->key_hi);
 	u32 *link = bucket_head(x, bucket);

@@ -5,30 +5,25 @@
 
 #include <errno.h>
 #include <stdbool.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <syslog.h>
 
 static bool use_syslog;
 
-void vreport(int priority, const char *format, va_list args)
+void report(int priority, const char *format, ...)
 {
 	char line[512];
+	va_list args;
 
+	va_start(args, format);
 	vsnprintf(line, sizeof(line), format, args);
+	va_end(args);
 	if (use_syslog)
 		syslog(priority, "%s", line);
 	else
 		fprintf(stderr, "mpdisk: %s\n", line);
-}
-
-void report(int priority, const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	vreport(priority, format, args);
-	va_end(args);
 }
 
 void report_to_syslog(void)

@@ -3,11 +3,8 @@
 #ifndef MPDISK_REPORT_H
 #define MPDISK_REPORT_H
 
-#include <stdarg.h>
-
 /* priority is one of syslog's LOG_*. One line, without a newline. */
 void report(int priority, const char *format, ...) __attribute__((format(printf, 2, 3)));
-void vreport(int priority, const char *format, va_list args) __attribute__((format(printf, 2, 0)));
 
 /* From now on to syslog. */
 void report_to_syslog(void);

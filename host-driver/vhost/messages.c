@@ -193,7 +193,8 @@ static void queue_update(struct vhost *vhost, struct queue *queue)
 	vhost_wake(vhost); /* it may have been kicked before */
 }
 
-void queues_update(struct vhost *vhost)
+/* [config for writing] Finds the rings anew after a change. */
+static void queues_update(struct vhost *vhost)
 {
 	unsigned int i;
 

@@ -107,8 +107,6 @@ void receive_next(struct vhost *vhost);
 /* Carries it out, and answers. Negative: the connection is of no use. */
 int handle_message(struct vhost *vhost) __attribute__((warn_unused_result));
 
-/* [config for writing] Finds the rings anew after a change. */
-void queues_update(struct vhost *vhost);
 /* [config for writing] */
 void queue_forget(struct vhost *vhost, struct queue *queue);
 /* Control thread: waits for the threads that are at a request of the queue; at most so long, < 0:

@@ -340,7 +340,7 @@ static void op_inode(struct exec *x, u32 what, node_t node, u32 value)
 	}
 }
 
-void exercise_op(struct exec *x, const struct record *r)
+static void exercise_op(struct exec *x, const struct record *r)
 {
 	node_t a = find(x, r->at & 0xFF), b = find(x, r->at >> 8);
 
@@ -405,7 +405,7 @@ static void script_file(struct exec *x, node_t node)
 }
 
 /* Bits 0..2: a directory's entries; 0..14: the inode of that name; 15: all names go. */
-void exercise_script(struct exec *x, u32 bits)
+static void exercise_script(struct exec *x, u32 bits)
 {
 	for (u32 i = 0; i < 15; i++) {
 		if (!(bits & 1u << i))

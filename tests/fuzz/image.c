@@ -145,7 +145,7 @@ static void image_scan(struct image *m)
 		scan_inode(m, ino);
 }
 
-void image_load(struct image *m, const char *path)
+static void image_load(struct image *m, const char *path)
 {
 	FILE *f = fopen(path, "rb");
 	long size;
@@ -187,7 +187,7 @@ void image_restore(struct image *m)
 	memset(m->changed, 0, m->blocks);
 }
 
-void image_change(struct image *m, u32 offset, const void *bytes, u32 len)
+static void image_change(struct image *m, u32 offset, const void *bytes, u32 len)
 {
 	memmove(m->now + offset, bytes, len);
 	for (u32 i = offset / BLOCK_SIZE; i <= (offset + len - 1) / BLOCK_SIZE; i++)

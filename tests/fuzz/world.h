@@ -93,9 +93,7 @@ struct image {
 	u32 nplaces;
 };
 
-void image_load(struct image *m, const char *path);
 void image_restore(struct image *m);
-void image_change(struct image *m, u32 offset, const void *bytes, u32 len);
 void image_patch(struct image *m, const struct input *in, bool fix,
 		 bool (*wanted)(const struct place *));
 /* Those that the target patches, counted from 0. */
@@ -136,8 +134,6 @@ int known(int err);
 
 /* ---- what is done with a mounted filesystem (exercise.c) */
 void exercise_walk(struct exec *x);
-void exercise_script(struct exec *x, u32 bits);
-void exercise_op(struct exec *x, const struct record *r);
 /* Mounts, walks, changes, unmounts as the input says. */
 void exercise(struct image *m, const struct input *in);
 

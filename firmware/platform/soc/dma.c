@@ -48,7 +48,7 @@ void soc_dma_fill(struct plat *plat, ref_t dst, u32 pattern, u32 len)
 	soc_cache_invalidate();
 }
 
-u32 soc_dma_crc32c(struct plat *plat, u32 crc, ref_t src, u32 len)
+static u32 soc_dma_crc32c(struct plat *plat, u32 crc, ref_t src, u32 len)
 {
 	dma_run(plat, OP_CRC, src, crc, len);
 	return plat->dma_desc[DMA_DESC_RESULT / 4];

@@ -120,7 +120,8 @@ void fiber_wake(u32 index)
 	fibers_ready |= 1u << index;
 }
 
-void fiber_yield(void)
+/* Lets others that can run do so. */
+static void fiber_yield(void)
 {
 	if (!fibers_ready)
 		return;

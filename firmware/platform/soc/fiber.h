@@ -46,8 +46,6 @@ u32 fiber_current(void);
 /* The running fiber waits until somebody calls fiber_wake() on it. */
 void fiber_wait(enum fiber_state why);
 void fiber_wake(u32 index);
-/* Lets others that can run do so. */
-void fiber_yield(void);
 /* The running fiber has no work: lets ready fibers run. Returns when it shall look for work. True
  * if another ran meanwhile. */
 bool fiber_give_way(void);

@@ -12,7 +12,7 @@ void soc_putc(char c)
 	SOC_REG(UART, TX) = (u8)c;
 }
 
-void soc_puts(const char *s)
+static void soc_puts(const char *s)
 {
 	while (*s)
 		soc_putc(*s++);

@@ -92,12 +92,10 @@ static inline ref_t soc_offset(const void *p)
 /* By the DMA engine: bytes in memory, at any alignment (fill: 4-aligned, multiple of 4). */
 void soc_dma_copy(struct plat *plat, ref_t dst, ref_t src, u32 len);
 void soc_dma_fill(struct plat *plat, ref_t dst, u32 pattern, u32 len);
-u32 soc_dma_crc32c(struct plat *plat, u32 crc, ref_t src, u32 len);
 
 /* Deals with what is pending; sleep: waits until something is. Implemented by boot/. */
 void soc_poll(bool sleep);
 
 void soc_putc(char c);
-void soc_puts(const char *s);
 
 #endif
