@@ -156,6 +156,17 @@ struct inode *mpd_iget(struct super_block *sb, const struct fs_attr *attr)
 	return inode;
 }
 
+struct inode *mpd_iget_name(struct super_block *sb, node_t dir, const char *name)
+{
+	struct exec *x = mpd_begin(sb);
+	struct fs_attr attr;
+	int err;
+
+	err = fs_lookup(x, dir, (struct fs_name){name, (u32)strlen(name)}, &attr);
+	mpd_end(sb, x);
+	return err ? ERR_PTR(err) : mpd_iget(sb, &attr);
+}
+
 /* ---- attributes */
 int mpd_refresh_slow(struct inode *inode)
 {

@@ -23,17 +23,6 @@ bool mpd_in_place(const struct inode *dir)
 	return known;
 }
 
-static struct inode *parent_of(struct inode *dir)
-{
-	struct exec *x = mpd_begin(dir->i_sb);
-	struct fs_attr attr;
-	int err;
-
-	err = fs_lookup(x, mpd_node(dir), (struct fs_name){"..", 2}, &attr);
-	mpd_end(dir->i_sb, x);
-	return err ? ERR_PTR(err) : mpd_iget(dir->i_sb, &attr);
-}
-
 /* ---- its name there */
 struct search {
 	u32 ino;
@@ -137,7 +126,7 @@ static int place_one(struct inode *dir)
 	u32 depth;
 
 	for (depth = 0; !err && !d && depth < PLACE_DEPTH; depth++) {
-		parent = parent_of(child);
+		parent = mpd_iget_name(dir->i_sb, mpd_node(child), "..");
 		if (IS_ERR(parent)) {
 			err = PTR_ERR(parent);
 			break;

@@ -142,6 +142,8 @@ static inline int mpd_refresh(struct inode *inode)
 
 /* The guest inode of what an operation has told about; takes over its attributes. */
 struct inode *mpd_iget(struct super_block *sb, const struct fs_attr *attr);
+/* ... and of what the name in a directory names. */
+struct inode *mpd_iget_name(struct super_block *sb, node_t dir, const char *name);
 void mpd_set_attr(struct inode *inode, const struct fs_attr *attr);
 /* The pool counts the inode as open by this host: until mpd_put_open(). */
 int mpd_get_open(struct inode *inode, bool truncate);
