@@ -246,7 +246,7 @@ int ext_put(struct exec *x, struct inode *inode, const struct extent_map *m)
 	}
 }
 
-static int begin_change(struct exec *x, struct inode *inode)
+int ext_begin_change(struct exec *x, struct inode *inode)
 {
 	struct ext4_inode *raw;
 	int err;
@@ -263,7 +263,7 @@ int extent_insert(struct exec *x, struct inode *inode, const struct extent_map *
 {
 	int err;
 
-	err = begin_change(x, inode);
+	err = ext_begin_change(x, inode);
 	if (err)
 		return err;
 	err = ext_put(x, inode, map);
@@ -383,7 +383,7 @@ static int convert(struct exec *x, struct inode *inode, lblk_t lblk, u32 len, bo
 	u32 done;
 	int err;
 
-	err = begin_change(x, inode);
+	err = ext_begin_change(x, inode);
 	while (!err && len) {
 		err = convert_one(x, inode, lblk, len, unwritten, &done);
 		if (err)

@@ -77,6 +77,8 @@ int warn_unused ext_save(struct exec *x, struct ext_node *n, u32 i, u32 count);
 int warn_unused ext_delete(struct exec *x, struct ext_node *n, u32 i, u32 count);
 /* The keys above the node of that level follow its first entry. */
 int warn_unused ext_fix_keys(struct exec *x, struct ext_path *path, u32 level);
+/* Before the first change that a tx makes to the tree. */
+int warn_unused ext_begin_change(struct exec *x, struct inode *inode);
 /* Puts an extent into a hole: merges, splits, grows. */
 int warn_unused ext_put(struct exec *x, struct inode *inode, const struct extent_map *m);
 /* Forgets the cached extent; after an abort too. Before the first change of a tx. */

@@ -190,14 +190,9 @@ out:
 
 int extent_remove_part(struct exec *x, struct inode *inode, lblk_t lblk, lblk_t *last)
 {
-	struct ext4_inode *raw;
 	int err;
 
-	err = ext_changeable(x, inode);
-	if (!err)
-		err = inode_edit(x, inode, &raw);
-	if (!err)
-		err = ext_uncache(x, inode);
+	err = ext_begin_change(x, inode);
 	if (err)
 		return err;
 	for (;;) {
