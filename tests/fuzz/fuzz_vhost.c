@@ -523,10 +523,3 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 	world_close(true);
 	return 0;
 }
-
-int LLVMFuzzerInitialize(int *argc, char ***argv)
-{
-	(void)argc;
-	(void)argv;
-	return 0;
-}

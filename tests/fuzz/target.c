@@ -2,13 +2,6 @@
 /* What every target of the filesystem does with an input, and how inputs are mutated. */
 #include "tests/fuzz/world.h"
 
-int LLVMFuzzerInitialize(int *argc, char ***argv)
-{
-	(void)argc;
-	(void)argv;
-	return 0;
-}
-
 struct image *target_image(const struct input *in)
 {
 	static struct image *images[4];

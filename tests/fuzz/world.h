@@ -144,7 +144,6 @@ extern const char target_images[4][12];
 /* The image that the input is about; of targets that patch one. */
 struct image *target_image(const struct input *in) __attribute__((weak));
 
-int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const u8 *data, size_t size);
 size_t LLVMFuzzerCustomMutator(u8 *data, size_t size, size_t max, unsigned seed);
 size_t LLVMFuzzerMutate(u8 *data, size_t size, size_t max) __attribute__((weak));
