@@ -79,6 +79,15 @@ static pid_t start(void (*act)(u32), u32 actor)
 	return pid;
 }
 
+/* ... and it has come to its first step. */
+static pid_t ready(void (*act)(u32), u32 actor)
+{
+	pid_t pid = start(act, actor);
+
+	await(&scene->step[actor], 1, "an actor's first step");
+	return pid;
+}
+
 static void die(pid_t pid)
 {
 	int status;
@@ -308,10 +317,8 @@ TEST(who_leaves_is_not_left_waiting_for_one_that_dies)
 	pid_t holder, survivor;
 
 	make();
-	survivor = start(has_it_open, 0);
-	await(&scene->step[0], 1, "the open");
-	holder = start(lock_holder, 1);
-	await(&scene->step[1], 1, "the lock");
+	survivor = ready(has_it_open, 0);
+	holder = ready(lock_holder, 1);
 	go(0, 1);
 	await(&scene->step[0], 2, "the leaving");
 	usleep(SETTLE_US); /* closing the file waits for the lock */
@@ -325,12 +332,9 @@ TEST(who_leaves_while_it_recovers_is_not_left_waiting_for_one_that_dies)
 	pid_t holder, survivor, open_one;
 
 	make();
-	survivor = start(has_nothing, 0);
-	await(&scene->step[0], 1, "the survivor");
-	open_one = start(has_it_open, 2);
-	await(&scene->step[2], 1, "the open");
-	holder = start(lock_holder, 1);
-	await(&scene->step[1], 1, "the lock");
+	survivor = ready(has_nothing, 0);
+	open_one = ready(has_it_open, 2);
+	holder = ready(lock_holder, 1);
 	CHECK_EQ(kill(holder, SIGSTOP), 0); /* recovers nobody, and is not recovered */
 	die(open_one);
 	usleep(SETTLE_US); /* closing its file waits for the lock */
@@ -350,12 +354,9 @@ TEST(who_waits_to_leave_recovers_whoever_dies)
 	int fd;
 
 	make();
-	survivor = start(has_nothing, 0);
-	await(&scene->step[0], 1, "the survivor");
-	open_one = start(has_it_open, 2);
-	await(&scene->step[2], 1, "the open");
-	holder = start(lock_holder, 1);
-	await(&scene->step[1], 1, "the lock");
+	survivor = ready(has_nothing, 0);
+	open_one = ready(has_it_open, 2);
+	holder = ready(lock_holder, 1);
 	CHECK_EQ(kill(holder, SIGSTOP), 0);
 	fd = open(pool_file, O_RDWR);
 	CHECK(fd >= 0);
@@ -373,25 +374,36 @@ TEST(who_waits_to_leave_recovers_whoever_dies)
 }
 
 /* ---- waits */
-static void death_in_a_wait(void (*waiter)(u32))
-{
+struct wait {
 	pid_t holder, survivor, other;
+};
+
+/* The other (2) waits for the holder's (0) lock; the survivor (1) can be let go to want it too. */
+static struct wait wait_for_a_lock(void (*other)(u32))
+{
+	struct wait w;
 
 	make();
-	holder = start(lock_holder, 0);
-	await(&scene->step[0], 1, "the lock");
-	survivor = start(changer, 1);
-	other = start(waiter, 2);
+	w.holder = ready(lock_holder, 0);
+	w.survivor = start(changer, 1);
+	w.other = start(other, 2);
 	look_in();
 	go(2, 1);
 	await_waiters(&the_inode()->lock);
-	die(other);
+	return w;
+}
+
+static void death_in_a_wait(void (*waiter)(u32))
+{
+	struct wait w = wait_for_a_lock(waiter);
+
+	die(w.other);
 	go(1, 1);
 	usleep(SETTLE_US);
 	go(0, 1);
 	go(1, 2);
-	must_end(holder, "who had the lock");
-	must_end(survivor, "who wanted it too");
+	must_end(w.holder, "who had the lock");
+	must_end(w.survivor, "who wanted it too");
 	fixture_fsck();
 }
 
@@ -408,22 +420,14 @@ TEST(who_dies_waiting_to_read_is_in_nobodys_way)
 /* The first change waits for the holder's lock with the transaction joined, and dies like that. */
 TEST(a_lock_that_was_waited_for_goes_on_to_the_next_when_both_die)
 {
-	pid_t holder, survivor, other;
+	struct wait w = wait_for_a_lock(changer);
 
-	make();
-	holder = start(lock_holder, 0);
-	await(&scene->step[0], 1, "the lock");
-	survivor = start(changer, 1);
-	other = start(changer, 2);
-	look_in();
-	go(2, 1);
-	await_waiters(&the_inode()->lock);
 	go(1, 1);
 	usleep(SETTLE_US);
-	die(holder);
-	die(other);
+	die(w.holder);
+	die(w.other);
 	go(1, 2);
-	must_end(survivor, "who wanted the lock");
+	must_end(w.survivor, "who wanted the lock");
 	fixture_fsck();
 }
 
@@ -433,14 +437,10 @@ static void death_at_the_gate(bool committer_dies)
 	pid_t holder, survivor, other, third;
 
 	make();
-	survivor = start(syncer, 1);
-	await(&scene->step[1], 1, "the change");
-	third = start(changer, 3);
-	await(&scene->step[3], 1, "the third");
-	other = start(changer, 2);
-	await(&scene->step[2], 1, "the other");
-	holder = start(lock_holder, 0);
-	await(&scene->step[0], 1, "the lock");
+	survivor = ready(syncer, 1);
+	third = ready(changer, 3);
+	other = ready(changer, 2);
+	holder = ready(lock_holder, 0);
 	look_in();
 	go(1, 1);
 	for (u64 since = now_ms(); atomic_load(&outside.hdr->gate); usleep(500))
@@ -486,8 +486,7 @@ TEST_TIMED(killed_in_the_middle_of_commits, 120)
 	pid_t pid;
 
 	make();
-	pid = start(has_nothing, 0);
-	await(&scene->step[0], 1, "the survivor");
+	pid = ready(has_nothing, 0);
 	look_in();
 	j = the_journal();
 	for (; deaths < COMMIT_DEATHS; deaths++) {
