@@ -19,7 +19,6 @@
 
 #include "fs/dir.h"
 #include "platform/atomic.h"
-#include "platform/errno.h"
 
 #define SET_WAYS 7u
 #define NAME_BYTES (DCACHE_WORDS * 4u)

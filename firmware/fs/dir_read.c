@@ -16,7 +16,6 @@
 #include <string.h>
 
 #include "fs/dir.h"
-#include "platform/atomic.h"
 #include "platform/errno.h"
 
 #define POS_END 0x7fffffffffffffffull

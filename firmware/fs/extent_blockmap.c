@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Reading files of old: block pointers in the inode and up to three levels of blocks of pointers.
  */
-#include "platform/errno.h"
 #include "fs/extent_priv.h"
 
 #define PTRS_SHIFT 10u /* pointers of a block: 1024 */

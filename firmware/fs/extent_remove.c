@@ -5,7 +5,6 @@
  */
 #include <string.h>
 
-#include "platform/errno.h"
 #include "fs/alloc.h"
 #include "fs/extent_priv.h"
 

@@ -3,7 +3,6 @@
  * Changing the size of a file. Shrinking is restartable: the new size is committed with the inode
  * on the orphan list, then the blocks go in as many transactions as it takes.
  */
-#include "platform/errno.h"
 #include "fs/extent_priv.h"
 #include "fs/file_priv.h"
 #include "fs/map.h"

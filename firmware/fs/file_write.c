@@ -13,7 +13,6 @@
  */
 #include <string.h>
 
-#include "platform/atomic.h"
 #include "platform/errno.h"
 #include "fs/file_priv.h"
 #include "fs/map.h"

@@ -16,7 +16,6 @@
  */
 #include "fs/alloc_priv.h"
 #include "journal/journal.h"
-#include "platform/errno.h"
 #include "pool/cache.h"
 
 static u32 parity(u32 tid)

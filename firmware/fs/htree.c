@@ -15,7 +15,6 @@
 #include <string.h>
 
 #include "fs/dir.h"
-#include "platform/atomic.h"
 #include "platform/errno.h"
 
 #define ROOT_INFO 24u

@@ -16,7 +16,6 @@
 #include "fs/namei_priv.h"
 #include "fs/xattr.h"
 #include "fs/warm.h"
-#include "platform/atomic.h"
 #include "platform/errno.h"
 
 #define FAST_LINK_MAX 59u

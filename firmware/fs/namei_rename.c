@@ -15,7 +15,6 @@
 #include "fs/dir.h"
 #include "fs/file_priv.h"
 #include "fs/namei_priv.h"
-#include "platform/atomic.h"
 #include "platform/errno.h"
 
 #define DEPTH_MAX 65536u

@@ -7,7 +7,6 @@
  * nobody else saves those bytes.
  */
 #include "platform/atomic.h"
-#include "platform/errno.h"
 #include "fs/extent.h"
 #include "fs/file_priv.h"
 

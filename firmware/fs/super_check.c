@@ -6,7 +6,6 @@
  * Order: magic, revision, checksum, block size, features, geometry, state: so that the message
  * names the first thing that a person can do something about.
  */
-#include "platform/atomic.h"
 #include "platform/errno.h"
 #include "fs/super.h"
 

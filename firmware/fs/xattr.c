@@ -12,7 +12,6 @@
 
 #include "fs/alloc.h"
 #include "fs/xattr_priv.h"
-#include "platform/atomic.h"
 #include "platform/errno.h"
 
 #define VALUE_MAX 65536u

@@ -9,7 +9,6 @@
 #ifndef MPDISK_JOURNAL_LOG_READ_H
 #define MPDISK_JOURNAL_LOG_READ_H
 
-#include "format/ext4.h"
 #include "pool/exec.h"
 
 #define LOG_READ 32u    /* blocks of the log that are read at a time */

@@ -2,7 +2,6 @@
 /* Pages: file data, cached by inode and page index (frame.h). Writing them is in writeback.c. */
 #include "fs/inode.h"
 #include "journal/journal.h"
-#include "platform/errno.h"
 #include "pool/cache.h"
 
 static void page_list(struct exec *x, struct inode *inode, struct frame *f)

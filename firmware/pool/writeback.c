@@ -5,7 +5,6 @@
  */
 #include "fs/inode.h"
 #include "journal/journal.h"
-#include "platform/errno.h"
 #include "pool/writer.h"
 
 #define AGE_MS 5000u

@@ -15,7 +15,6 @@
 
 #include "fs/inode.h"
 #include "journal/journal.h"
-#include "platform/errno.h"
 
 /* ---- the writer */
 void writer_init(struct writer *w)

@@ -2,7 +2,6 @@
 /* Messages of a port: from the submission ring into a call, and its reply into the completion ring.
  */
 #include "port/port.h"
-#include "platform/errno.h"
 #include "platform/regs/port_device.h"
 
 #include <string.h>

@@ -6,7 +6,6 @@
  * a frame is safe to reuse right after its slot was changed.
  */
 #include "port/port.h"
-#include "platform/errno.h"
 #include "platform/regs/port_device.h"
 
 #define POOL_SHARE 64u /* write slots take at most this part of the pool */

@@ -8,7 +8,6 @@
 #include <setjmp.h>
 
 #include "journal/journal.h"
-#include "platform/atomic.h"
 #include "tests/fs/file_util.h"
 #include "tests/fs/names_util.h"
 

@@ -6,7 +6,6 @@
 
 #include "fs/inode.h"
 #include "journal/journal.h"
-#include "platform/atomic.h"
 #include "pool/cache.h"
 #include "tests/unit/harness.h"
 

@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "format/ext4.h"
-#include "platform/errno.h"
 #include "tests/fuzz/world.h"
 
 #define NODES 96u    /* that a walk visits */

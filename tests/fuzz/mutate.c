@@ -5,7 +5,6 @@
  */
 #include <string.h>
 
-#include "format/ext4.h"
 #include "tests/fuzz/world.h"
 
 static u64 state;

@@ -2,7 +2,6 @@
 /* Requests of every kind into a port (raw_host.h). */
 #include <string.h>
 
-#include "platform/errno.h"
 #include "port/fuse_wire.h"
 #include "tests/fuzz/raw_host.h"
 
