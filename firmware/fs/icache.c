@@ -19,9 +19,9 @@
 #include "fs/alloc.h"
 #include "fs/csum.h"
 #include "fs/extent.h"
+#include "fs/icache_priv.h"
 #include "fs/inode.h"
 #include "pool/pin.h"
-#include "pool/undo.h"
 #include "pool/wait.h"
 
 #define CHAIN_MAX 32u /* slots looked at without the lock */
@@ -31,26 +31,11 @@ static inline struct inode *slot_at(const struct exec *x, ref_t ref)
 	return exec_ptr(x, ref);
 }
 
-static inline struct inode *slot_nth(const struct exec *x, u32 n)
-{
-	return (struct inode *)exec_ptr(x, fs_of(x)->inodes) + n;
-}
-
 static inline u32 *hash_head(const struct exec *x, ino_no_t ino)
 {
 	const struct fs *fs = fs_of(x);
 
 	return (u32 *)exec_ptr(x, fs->inode_hash) + (ino & (fs->ninode_hash - 1));
-}
-
-static void icache_lock(struct exec *x)
-{
-	lock_mini(x, &fs_of(x)->icache_lock, RANK_ICACHE);
-}
-
-static void icache_unlock(struct exec *x)
-{
-	lock_drop(x, &fs_of(x)->icache_lock);
 }
 
 /* ---- under icache_lock */
@@ -268,8 +253,7 @@ static int slot_reclaim(struct exec *x)
 	return err;
 }
 
-/* Takes a dead inode's slot out of the hash; it becomes free with the last pin. */
-static void inode_unhash(struct exec *x, struct inode *inode)
+void inode_unhash(struct exec *x, struct inode *inode)
 {
 	u32 mark;
 	int err;
@@ -418,8 +402,7 @@ static int inode_load(struct exec *x, struct inode *inode, const struct want *wa
 	return inode_check(x, inode, want);
 }
 
-/* The rest of the life of an unhashed slot that this executor has frozen. */
-static void slot_free_frozen(struct exec *x, struct inode *inode)
+void slot_free_frozen(struct exec *x, struct inode *inode)
 {
 	int err;
 
@@ -432,8 +415,7 @@ static void slot_free_frozen(struct exec *x, struct inode *inode)
 		plat_log(x->plat, PLAT_ERR, "an inode slot is lost: error %d", err);
 }
 
-/* Ends the life of an unhashed slot if the caller's pin is the only one. */
-static bool slot_free(struct exec *x, struct inode *inode)
+bool slot_free(struct exec *x, struct inode *inode)
 {
 	u32 pins = PIN_MINE(x);
 
@@ -444,8 +426,7 @@ static bool slot_free(struct exec *x, struct inode *inode)
 	return true;
 }
 
-/* Without the lock: the slot, pinned and ready, or NULL when it is not to be had so. */
-static struct inode *slot_get_fast(struct exec *x, ino_no_t ino)
+struct inode *slot_get_fast(struct exec *x, ino_no_t ino)
 {
 	ref_t ref = atomic_load_acquire(hash_head(x, ino));
 	struct inode *inode;
@@ -636,241 +617,8 @@ void inode_pin(struct exec *x, struct inode *inode)
 		plat_panic(x->plat, "an inode is pinned that nobody has", __FILE__, __LINE__);
 }
 
-/* Whether the last pin may not just go: the inode is perhaps to be freed first. */
-static bool evictable(struct exec *x, const struct inode *inode)
-{
-	u32 flags = atomic_load(&inode->flags);
-
-	return (flags & (INODE_ORPHAN | INODE_DEAD | INODE_NOLINKS)) ==
-		       (INODE_ORPHAN | INODE_NOLINKS) &&
-	       !atomic_load(&inode->opens) && !atomic_load(&inode->held) &&
-	       x->slot->phase == TX_IDLE && !atomic_load(&fs_of(x)->read_only);
-}
-
-/* The inode's last name is gone and nobody has it open. Whether it is kept all the same. */
-static bool hold(struct exec *x, struct inode *inode)
-{
-	struct fs *fs = fs_of(x);
-	u32 held = 1;
-
-	if (!atomic_load(&inode->seen))
-		return false;
-	/* below 0 after a death: held_recover() */
-	if ((s32)atomic_add(&fs->nheld, 1) >= (s32)FS_HELD_MAX) {
-		atomic_add(&fs->nheld, ~0u);
-		return false;
-	}
-	exec_step(x);
-	(void)atomic_or(&inode->held, 1);
-	exec_step(x);
-	/* who forgets it last does so before this, or sees `held` */
-	if (atomic_load_acquire(&inode->seen) || !atomic_cas(&inode->held, &held, 0))
-		return true;
-	atomic_add(&fs->nheld, ~0u);
-	return false;
-}
-
-/* The caller has it pinned: his last pin frees what was kept. */
-static void forget(struct exec *x, struct inode *inode, u32 seen)
-{
-	u32 held = 1;
-
-	(void)atomic_and(&inode->seen, ~seen);
-	exec_step(x);
-	if (atomic_load_acquire(&inode->seen) || !atomic_cas(&inode->held, &held, 0))
-		return;
-	exec_step(x);
-	atomic_add(&fs_of(x)->nheld, ~0u);
-}
-
-void fs_forget(struct exec *x, node_t node)
-{
-	struct inode *inode;
-
-	if (node == FS_ROOT || (ino_no_t)node > fs_of(x)->inodes_count)
-		return;
-	inode = slot_get_fast(x, (ino_no_t)node);
-	if (!inode)
-		return;
-	if (atomic_load(&inode->seen) & x->seen && inode->generation == (u32)(node >> 32))
-		forget(x, inode, x->seen);
-	inode_put(x, inode);
-}
-
-void fs_forget_all(struct exec *x, u32 seen)
-{
-	u32 i;
-
-	for (i = 0; i < fs_of(x)->ninodes; i++) {
-		struct inode *inode = slot_nth(x, i);
-
-		if (!(atomic_load(&inode->seen) & seen) || !pin_try(x, &inode->pins))
-			continue;
-		forget(x, inode, seen);
-		inode_put(x, inode);
-	}
-}
-
-enum last { LAST_NOTHING, LAST_UNHASH, LAST_EVICT, LAST_FREE };
-
-/* What the last pin has to do before it goes. */
-static enum last slot_last(struct exec *x, const struct inode *inode)
-{
-	u32 state = atomic_load_acquire(&inode->state);
-
-	if (state == INODE_UNHASHED)
-		return LAST_FREE;
-	if (state != INODE_READY)
-		return LAST_NOTHING;
-	if (atomic_load(&inode->flags) & (INODE_NEW | INODE_DEAD))
-		return LAST_UNHASH;
-	return evictable(x, inode) ? LAST_EVICT : LAST_NOTHING;
-}
-
-void inode_put(struct exec *x, struct inode *inode)
-{
-	bool more = POOL_SHARED;
-
-	for (;;) {
-		/* nobody else has it: what it says now is what others left */
-		while (pin_alone(x, &inode->pins)) {
-			enum last last = slot_last(x, inode);
-			int err;
-
-			if (last == LAST_NOTHING)
-				break;
-			if (last == LAST_UNHASH)
-				inode_unhash(x, inode);
-			if (last == LAST_FREE && slot_free(x, inode))
-				return;
-			if (last != LAST_EVICT || hold(x, inode))
-				continue;
-			err = inode_evict(x, inode);
-			if (err > 0)
-				continue;
-			if (err)
-				plat_log(x->plat, PLAT_ERR,
-					 "inode %u stays on the orphan list: error %d", inode->ino,
-					 err);
-			more = false; /* or it is somebody's again, who comes here too */
-			break;
-		}
-		exec_step(x);
-		if (pin_drop(x, &inode->pins) || !more)
-			return;
-		exec_step(x);
-		/* Of two who each saw the other's pin, the one that was really last does it. */
-		if (slot_last(x, inode) == LAST_NOTHING || !pin_try(x, &inode->pins))
-			return;
-	}
-}
-
-/* ---- recovery */
-#ifndef MPDISK_SINGLE_HART
-/* How many slots keep the buffer; under icache_lock. */
-static u32 keepers(struct exec *x, fno_t itable)
-{
-	u32 n = 0;
-
-	for (u32 i = 0; i < fs_of(x)->ninodes; i++) {
-		const struct inode *inode = slot_nth(x, i);
-
-		n += inode->itable == itable && inode->state != INODE_FREE &&
-		     inode->state != INODE_LOADING;
-	}
-	return n;
-}
-
-static void keeping_recover(struct exec *as)
-{
-	fno_t itable = as->slot->keeping;
-	struct frame *f = frame_of(as, itable);
-	u32 seen, n;
-
-	if (!itable || itable >= as->pool->hdr->nframes)
-		return;
-	icache_lock(as);
-	n = keepers(as, itable) * PIN_KEPT;
-	seen = atomic_load(&f->pins);
-	while (!atomic_cas(&f->pins, &seen, (seen & ~PIN_KEPT_MASK) | n))
-		;
-	exec_step(as);
-	atomic_store_release(&as->slot->keeping, 0);
-	icache_unlock(as);
-}
-
-/* The slot that it was filling: nobody has seen what is in it. */
-static void loading_recover(struct exec *as)
-{
-	struct inode *inode = exec_ptr(as, as->slot->inode);
-
-	if (as->slot->inode && inode->state == INODE_LOADING &&
-	    atomic_load(&inode->pins) & as->bit) {
-		inode->itable = 0;
-		exec_step(as);
-		inode_unhash(as, inode);
-	}
-	if (as->slot->inode)
-		plat_wake(as->plat, &inode->state);
-	atomic_store_release(&as->slot->inode, 0);
-}
-
-/* A slot that it was emptying. */
-static void frozen_recover(struct exec *as, struct inode *inode)
-{
-	if (inode->state == INODE_UNHASHED) {
-		slot_free_frozen(as, inode);
-		return;
-	}
-	atomic_store(&inode->state, INODE_READY);
-	exec_step(as);
-	atomic_store_release(&inode->pins, 0);
-	plat_wake(as->plat, &inode->state);
-}
-
-/* A limit, not exact: others go on meanwhile. */
-static void held_recover(struct exec *as)
-{
-	struct fs *fs = fs_of(as);
-	u32 n = 0;
-
-	for (u32 i = 0; i < fs->ninodes; i++)
-		n += atomic_load(&slot_nth(as, i)->held) != 0;
-	atomic_store(&fs->nheld, n);
-}
-
-void inodes_recover(struct exec *as)
-{
-	const struct fs *fs = fs_of(as);
-
-	if (!as->pool->hdr->fs)
-		return;
-	loading_recover(as);
-	keeping_recover(as);
-	held_recover(as);
-	for (u32 i = 0; i < fs->ninodes; i++) {
-		struct inode *inode = slot_nth(as, i);
-		u32 pins = atomic_load_acquire(&inode->pins);
-
-		ext_recover(as, inode);
-		if (pins == PIN_FREEZE(as)) {
-			frozen_recover(as, inode);
-			continue;
-		}
-		if (pins & PIN_FROZEN || (!(pins & as->bit) && pins))
-			continue;
-		if (!(pins & as->bit) &&
-		    (slot_last(as, inode) == LAST_NOTHING || !pin_try(as, &inode->pins)))
-			continue;
-		forget(as, inode, 0); /* it may have been the last to forget it */
-		orphan_finish_truncate(as, inode);
-		inode_put(as, inode);
-	}
-}
-#endif
-
 /* ---- mount and unmount */
-static void slots_init(struct exec *x)
+void icache_init(struct exec *x)
 {
 	struct fs *fs = fs_of(x);
 	u32 i;
@@ -885,12 +633,6 @@ static void slots_init(struct exec *x)
 		inode->free_next = fs->inode_free;
 		fs->inode_free = exec_ref(x, inode);
 	}
-}
-
-int icache_init(struct exec *x)
-{
-	slots_init(x);
-	return 0;
 }
 
 void icache_drop_all(struct exec *x)
@@ -910,5 +652,5 @@ void icache_drop_all(struct exec *x)
 		inode->itable = 0;
 	}
 	fs->orphan_head = 0;
-	slots_init(x);
+	icache_init(x);
 }

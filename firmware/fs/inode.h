@@ -207,7 +207,7 @@ static inline u32 inode_csum_seed(struct exec *x, const struct inode *inode)
 	return seed ? seed : inode_make_seed(x, inode);
 }
 
-/* ---- between inode.c, icache.c and orphan.c */
+/* ---- between inode.c, icache*.c and orphan.c */
 /* As inode_get, for an inode on the orphan list, which may have no links. */
 int warn_unused inode_get_orphan(struct exec *x, ino_no_t ino, struct inode **out);
 /* The place of an inode in the inode table. */
@@ -228,7 +228,7 @@ int warn_unused inode_evict(struct exec *x, struct inode *inode);
 /* Recovery (pool/undo.h): inodes_recover(). */
 
 /* icache at mount and unmount */
-int warn_unused icache_init(struct exec *x);
+void icache_init(struct exec *x);
 void icache_drop_all(struct exec *x);
 
 #endif

@@ -468,9 +468,7 @@ int fs_mount(struct exec *x, const struct fs_mount_opts *opts)
 	if (err)
 		return err;
 	pool_seal(x->pool);
-	err = icache_init(x);
-	if (err)
-		goto out;
+	icache_init(x);
 	err = super_load(x);
 	if (!err)
 		err = load_groups(x);

@@ -81,7 +81,7 @@ struct fs {
 	struct fs_error first_error; /* [error_lock] since the mount */
 	struct fs_error last_error;  /* [error_lock] */
 	/* what everybody writes, apart from what everybody reads */
-	_Alignas(64) u32 icache_lock; /* RANK_ICACHE: inode hash chains, LRU and free list */
+	_Alignas(64) u32 icache_lock; /* RANK_ICACHE: inode hash chains and free list */
 	ref_t inode_free;             /* [icache_lock] */
 	u32 clock_hand;               /* atomic: slot that is looked at next for reuse */
 	u32 generation;               /* atomic: next inode generation */

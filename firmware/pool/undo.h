@@ -59,7 +59,7 @@ void tx_settle(struct exec *x, bool committed);
 /*
  * Recovery of what a dead executor did to inode slots; `as` acts in its name, its tx has ended and
  * its locks are released: the slot that it was filling or emptying, its pins, and the end of those
- * inodes that wait for nobody else. Implemented by fs/icache.c. Idempotent.
+ * inodes that wait for nobody else. Implemented by fs/icache_put.c. Idempotent.
  */
 void inodes_recover(struct exec *as);
 
