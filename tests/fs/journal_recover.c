@@ -590,7 +590,9 @@ TEST_TIMED(random_logs_do_no_harm, 200)
 		err = fixture_try_mount(&ro);
 		if (!err)
 			fixture_unmount();
-		CHECK(!err || err == -MP_EUCLEAN);
+		/* a log without checksums may say that one of its blocks belongs over the
+		 * superblock */
+		CHECK(!err || err == -MP_EUCLEAN || err == -MP_EMEDIUMTYPE);
 		refusals += err != 0;
 		replayed += err == 0;
 		shell("cmp -n 1048576 /dev/zero '%s' 0 16777216");
