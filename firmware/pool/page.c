@@ -180,6 +180,10 @@ static struct frame *page_first(struct exec *x, struct inode *inode, lblk_t firs
 			if (pinned)
 				break;
 		}
+		if (pinned) { /* pages that are kept are passed once, not for each that goes */
+			hot_save(x, &inode->pages, 4);
+			inode->pages = fno;
+		}
 		hot_end(x, &hot);
 		if (!found || pinned)
 			return found;

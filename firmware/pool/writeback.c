@@ -184,6 +184,10 @@ static u32 choose_pages(struct exec *x, struct inode *inode, lblk_t first, lblk_
 		    (atomic_load(&f->flags) & (FRAME_DIRTY | FRAME_WRITING)) && frame_try_pin(x, f))
 			list[n++] = frame_no(x, f);
 	}
+	if (n == WRITER_CHOICE) { /* the next ones are behind these */
+		hot_save(x, &inode->pages, 4);
+		inode->pages = fno;
+	}
 	hot_end(x, &hot);
 	sort_frames(x, list, n);
 	return n;

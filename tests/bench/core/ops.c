@@ -274,6 +274,7 @@ static void bench_names(struct exec *x, node_t dir)
 static void bench_data(struct exec *x, node_t dir)
 {
 	struct fs_setattr mode = {.valid = FS_SET_MODE, .mode = 0600};
+	struct fs_setattr half = {.valid = FS_SET_SIZE, .size = 20 << 20};
 	struct fs_setattr cut = {.valid = FS_SET_SIZE};
 	struct fs_attr a, b;
 
@@ -293,7 +294,8 @@ static void bench_data(struct exec *x, node_t dir)
 		OK(fs_fsync(x, a.node, false)));
 	MEASURE("write 128 KiB, no memory", 500, write_pages(x, a.node, i % 320 * 131072, 32));
 	MEASURE("read 128 KiB, not cached", 320, read_pages(x, a.node, i * 131072, 131072));
-	MEASURE("truncate 40 MiB", 1, OK(fs_setattr(x, a.node, &cut, &b)));
+	MEASURE("truncate 40 MiB to half", 1, OK(fs_setattr(x, a.node, &half, &b)));
+	MEASURE("truncate 20 MiB", 1, OK(fs_setattr(x, a.node, &cut, &b)));
 	OK(fs_release(x, a.node));
 }
 
