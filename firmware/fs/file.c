@@ -161,6 +161,49 @@ int fs_lseek(struct exec *x, node_t node, u64 pos, u32 whence, u64 *out)
 	return err;
 }
 
+static int extent_locked(struct exec *x, struct inode *inode, u64 pos, struct fs_extent *out)
+{
+	u64 at = pos >> BLOCK_SHIFT, left = 4 * fs_of(x)->blocks_count;
+	int err = file_check(inode_raw(x, inode));
+
+	out->len = 0;
+	while (!err && at >> 32 == 0) {
+		struct extent_map m;
+
+		err = extent_lookup(x, inode, (lblk_t)at, &m);
+		if (err)
+			return err;
+		if (m.pblk) {
+			*out = (struct fs_extent){.pos = at << BLOCK_SHIFT,
+						  .len = (u64)m.len << BLOCK_SHIFT,
+						  .medium = m.pblk << BLOCK_SHIFT,
+						  .unwritten = m.unwritten};
+			return 0;
+		}
+		at += m.len;
+		if (!left--)
+			return fs_corrupt(x, "more blocks than the medium has", inode->ino, at);
+	}
+	return err;
+}
+
+int fs_extent(struct exec *x, node_t node, u64 pos, struct fs_extent *out)
+{
+	struct inode *inode;
+	int err;
+
+	err = inode_get_node(x, node, &inode);
+	if (err)
+		return err;
+	tx_begin(x);
+	err = inode_lock_read(x, inode);
+	if (!err)
+		err = extent_locked(x, inode, pos, out);
+	err = tx_end(x, err);
+	inode_put(x, inode);
+	return err;
+}
+
 /* ---- syncing */
 int fs_fsync(struct exec *x, node_t node, bool data_only)
 {

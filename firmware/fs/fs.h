@@ -203,6 +203,15 @@ int warn_unused fs_fallocate(struct exec *x, node_t node, u32 mode, u64 pos, u64
 #define FS_SEEK_DATA 3u
 #define FS_SEEK_HOLE 4u
 int warn_unused fs_lseek(struct exec *x, node_t node, u64 pos, u32 whence, u64 *out);
+/* A run of a regular file's blocks, in bytes; len 0: there is none. */
+struct fs_extent {
+	u64 pos, len;
+	u64 medium;
+	bool unwritten;
+};
+/* The first one from pos on, or what is left of it from there; it may lie behind the end of the
+ * file. */
+int warn_unused fs_extent(struct exec *x, node_t node, u64 pos, struct fs_extent *out);
 /* Returns bytes copied through *copied; overlapping ranges of one file: -EINVAL. */
 int warn_unused fs_copy_range(struct exec *x, node_t in, u64 in_pos, node_t out, u64 out_pos,
 			      u64 len, u64 *copied);

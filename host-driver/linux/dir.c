@@ -98,6 +98,7 @@ const struct file_operations mpd_dir_fops = {
 	.read = generic_read_dir,
 	.iterate_shared = mpd_iterate,
 	.release = mpd_dir_release,
+	.unlocked_ioctl = mpd_ioctl,
 	.fsync = mpd_fsync,
 	.flock = mpd_flock,
 	.setlease = simple_nosetlease,

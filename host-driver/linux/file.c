@@ -4,6 +4,7 @@
  * the pages of the file, a write fills frames that become pages of it. While frames are copied no
  * page of the user's is waited for: what is missing is brought in between (V2).
  */
+#include <linux/fiemap.h>
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/pagemap.h>
@@ -260,6 +261,40 @@ static loff_t mpd_llseek(struct file *file, loff_t offset, int whence)
 	return err ? err : vfs_setpos(file, out, inode->i_sb->s_maxbytes);
 }
 
+static int extent_from(struct inode *inode, u64 pos, struct fs_extent *out)
+{
+	struct exec *x = mpd_begin(inode->i_sb);
+	int err = fs_extent(x, mpd_node(inode), pos, out);
+
+	mpd_end(inode->i_sb, x);
+	return err;
+}
+
+int mpd_fiemap(struct inode *inode, struct fiemap_extent_info *info, u64 start, u64 len)
+{
+	const bool sync = info->fi_flags & FIEMAP_FLAG_SYNC;
+	struct fs_extent e, next;
+	int err = fiemap_prep(inode, info, start, &len, 0);
+
+	if (!err && sync)
+		err = mpd_sync_inode(inode, false);
+	if (!err)
+		err = extent_from(inode, start, &e);
+	while (!err && e.len && e.pos < start + len) {
+		err = extent_from(inode, e.pos + e.len, &next);
+		if (err)
+			break;
+		err = fiemap_fill_next_extent(info, e.pos, e.medium, e.len,
+					      (e.unwritten ? FIEMAP_EXTENT_UNWRITTEN : 0) |
+						      (next.len ? 0 : FIEMAP_EXTENT_LAST));
+		e = next;
+		if (fatal_signal_pending(current))
+			err = -EINTR;
+		cond_resched();
+	}
+	return err < 0 ? err : 0; /* 1: there is no room for more */
+}
+
 int mpd_sync_inode(struct inode *inode, bool datasync)
 {
 	struct exec *x = mpd_begin(inode->i_sb);
@@ -361,4 +396,5 @@ const struct file_operations mpd_file_fops = {
 	.setlease = simple_nosetlease, /* other hosts do not ask here before they open */
 	.fallocate = mpd_fallocate,
 	.copy_file_range = mpd_copy_file_range,
+	.unlocked_ioctl = mpd_ioctl,
 };

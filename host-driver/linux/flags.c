@@ -3,6 +3,7 @@
  */
 #include <linux/fs.h>
 #include <linux/fileattr.h>
+#include <linux/uaccess.h>
 
 #include "skin.h"
 
@@ -29,4 +30,12 @@ int mpd_fileattr_set(struct user_namespace *ns, struct dentry *dentry, struct fi
 	err = fs_setflags(x, mpd_node(inode), fa->flags);
 	mpd_end(inode->i_sb, x);
 	return err ? err : mpd_refresh(inode);
+}
+
+/* What the VFS does not know itself: lsattr -v. */
+long mpd_ioctl(struct file *file, unsigned int command, unsigned long arg)
+{
+	if (command == FS_IOC_GETVERSION)
+		return put_user(file_inode(file)->i_generation, (int __user *)arg);
+	return -ENOTTY;
 }

@@ -388,6 +388,7 @@ const struct inode_operations mpd_file_iops = {
 	.set_acl = mpd_set_acl,
 	.fileattr_get = mpd_fileattr_get,
 	.fileattr_set = mpd_fileattr_set,
+	.fiemap = mpd_fiemap,
 };
 
 const struct inode_operations mpd_special_iops = {

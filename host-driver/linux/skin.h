@@ -184,6 +184,7 @@ extern const struct export_operations mpd_export_ops;
 /* ---- dir.c, file.c */
 extern const struct file_operations mpd_dir_fops, mpd_file_fops;
 int mpd_sync_inode(struct inode *inode, bool datasync);
+int mpd_fiemap(struct inode *inode, struct fiemap_extent_info *info, u64 start, u64 len);
 int mpd_fsync(struct file *file, loff_t start, loff_t end, int datasync);
 int mpd_file_opened(struct inode *inode, struct file *file);
 
@@ -197,6 +198,7 @@ void mpd_map_stop(struct mpd_sb *s);
 struct fileattr;
 int mpd_fileattr_get(struct dentry *dentry, struct fileattr *fa);
 int mpd_fileattr_set(struct user_namespace *ns, struct dentry *dentry, struct fileattr *fa);
+long mpd_ioctl(struct file *file, unsigned int command, unsigned long arg);
 
 /* ---- xattr.c */
 extern const struct xattr_handler *mpd_xattr_handlers[];

@@ -35,6 +35,7 @@ static void ignore(long ret)
 static void use(struct exec *x, struct util_rng *r)
 {
 	u8 *buf = malloc(FS_IO_MAX);
+	struct fs_extent extent;
 	u32 k, i;
 
 	for (k = 0; k < FILES; k++) {
@@ -69,6 +70,7 @@ static void use(struct exec *x, struct util_rng *r)
 				break;
 			case 6:
 				ignore(fs_lseek(x, attr.node, pos, FS_SEEK_HOLE, &out));
+				ignore(fs_extent(x, attr.node, pos, &extent));
 				break;
 			case 7:
 				ignore(fs_copy_range(x, attr.node, pos, attr.node, 20 << 20, len,

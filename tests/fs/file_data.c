@@ -316,6 +316,41 @@ TEST(seek_finds_data_and_holes)
 	fixture_unmount_check();
 }
 
+static void must_be(const struct fs_extent *e, u64 pos, u64 len, bool unwritten)
+{
+	CHECK_EQ(e->pos, pos);
+	CHECK_EQ(e->len, len);
+	CHECK_EQ(e->unwritten, unwritten);
+	CHECK(e->medium && !(e->medium & (BLOCK_SIZE - 1)));
+}
+
+TEST(extents_are_told)
+{
+	struct fs_extent e;
+	struct exec *x;
+	node_t node;
+
+	fixture_make(32, NULL, NULL);
+	x = fixture_mount();
+	node = util_create(x, "a");
+	CHECK_OK(fs_extent(x, node, 0, &e));
+	CHECK_EQ(e.len, 0);
+	util_write_pattern(x, node, 1, 40960, 5000);
+	CHECK_OK(fs_fallocate(x, node, FS_FALLOC_KEEP_SIZE, 1 << 20, 1 << 20));
+	CHECK_OK(fs_extent(x, node, 0, &e));
+	must_be(&e, 40960, 8192, false);
+	CHECK_OK(fs_extent(x, node, 45056, &e));
+	must_be(&e, 45056, 4096, false);
+	CHECK_OK(fs_extent(x, node, 49152, &e)); /* behind the end */
+	must_be(&e, 1 << 20, 1 << 20, true);
+	CHECK_OK(fs_extent(x, node, 2 << 20, &e));
+	CHECK_EQ(e.len, 0);
+	CHECK_OK(fs_extent(x, node, 1ull << 62, &e));
+	CHECK_EQ(e.len, 0);
+	CHECK_ERR(fs_extent(x, FS_ROOT, 0, &e), -MP_EISDIR);
+	fixture_unmount_check();
+}
+
 TEST(copy_range_copies_at_any_alignment)
 {
 	struct util_rng r = {3};

@@ -111,6 +111,7 @@ static void walk_attributes(struct exec *x, node_t node)
 
 static void walk_node(struct exec *x, node_t node, const struct fs_attr *attr)
 {
+	struct fs_extent extent = {0};
 	u64 pos = 0;
 	int n;
 
@@ -130,6 +131,10 @@ static void walk_node(struct exec *x, node_t node, const struct fs_attr *attr)
 		for (n = 0; n < 4; n++)
 			if (known(fs_lseek(x, node, pos, n & 1 ? FS_SEEK_DATA : FS_SEEK_HOLE,
 					   &pos)))
+				break;
+		for (n = 0; n < 8 && !known(fs_extent(x, node, extent.pos + extent.len, &extent));
+		     n++)
+			if (!extent.len)
 				break;
 		break;
 	}
