@@ -69,6 +69,7 @@ struct pool_header {
 };
 _Static_assert(sizeof(struct pool_header) == 128 && offsetof(struct pool_header, free_lock) == 64,
 	       "struct pool_header");
+_Static_assert(offsetof(struct pool_header, code) == 116, "tests/system/uml-shared looks there");
 
 enum tx_phase {
 	TX_IDLE = 0,
