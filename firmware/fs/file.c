@@ -167,7 +167,7 @@ static int extent_locked(struct exec *x, struct inode *inode, u64 pos, struct fs
 	int err = file_check(inode_raw(x, inode));
 
 	out->len = 0;
-	while (!err && at >> 32 == 0) {
+	while (!err && at < ~0u) { /* there is no block of that number */
 		struct extent_map m;
 
 		err = extent_lookup(x, inode, (lblk_t)at, &m);
