@@ -111,10 +111,40 @@ int fs_read(struct exec *x, node_t node, u64 pos, u32 len, struct fs_seg *segs, 
 }
 
 /* ---- seeking */
+enum run { RUN_HOLE, RUN_DATA, RUN_MAPPED }; /* unwritten ones are holes, and mapped */
+
+static bool is_run(const struct extent_map *m, enum run want)
+{
+	if (want == RUN_MAPPED)
+		return m->pblk != 0;
+	/* a dirty page has written blocks: unwritten ones are zeros */
+	return (m->pblk && !m->unwritten) == (want == RUN_DATA);
+}
+
+/* The first of the kind from block at on, before block end; len 0: there is none. */
+static int find_run(struct exec *x, struct inode *inode, u64 at, u64 end, enum run want,
+		    struct extent_map *m)
+{
+	u64 left = 4 * fs_of(x)->blocks_count;
+	int err;
+
+	*m = (struct extent_map){0};
+	for (; at < end; at += m->len) {
+		err = extent_lookup(x, inode, (lblk_t)at, m);
+		if (err || is_run(m, want))
+			return err;
+		/* pointers that go round in a circle: there are not so many blocks */
+		if (!left--)
+			return fs_corrupt(x, "more blocks than the medium has", inode->ino, at);
+	}
+	m->len = 0;
+	return 0;
+}
+
 static int seek_locked(struct exec *x, struct inode *inode, u64 pos, bool data, u64 *out)
 {
 	u64 size = inode_size(inode_raw(x, inode));
-	u64 at = pos >> BLOCK_SHIFT, left = 4 * fs_of(x)->blocks_count;
+	struct extent_map m;
 	int err;
 
 	err = file_check(inode_raw(x, inode));
@@ -122,24 +152,12 @@ static int seek_locked(struct exec *x, struct inode *inode, u64 pos, bool data, 
 		return err;
 	if (pos >= size)
 		return -MP_ENXIO;
-	while (at << BLOCK_SHIFT < size) {
-		struct extent_map m;
-
-		err = extent_lookup(x, inode, (lblk_t)at, &m);
-		if (err)
-			return err;
-		/* a dirty page has written blocks: unwritten ones are zeros */
-		if ((m.pblk && !m.unwritten) == data) {
-			*out = max_of(at << BLOCK_SHIFT, pos);
-			return 0;
-		}
-		at += m.len;
-		/* pointers that go round in a circle: there are not so many blocks */
-		if (!left--)
-			return fs_corrupt(x, "more blocks than the medium has", inode->ino, at);
-	}
-	*out = size;
-	return data ? -MP_ENXIO : 0;
+	err = find_run(x, inode, pos >> BLOCK_SHIFT, (size + BLOCK_SIZE - 1) >> BLOCK_SHIFT,
+		       data ? RUN_DATA : RUN_HOLE, &m);
+	if (err)
+		return err;
+	*out = m.len ? max_of((u64)m.lblk << BLOCK_SHIFT, pos) : size;
+	return data && !m.len ? -MP_ENXIO : 0;
 }
 
 int fs_lseek(struct exec *x, node_t node, u64 pos, u32 whence, u64 *out)
@@ -163,27 +181,17 @@ int fs_lseek(struct exec *x, node_t node, u64 pos, u32 whence, u64 *out)
 
 static int extent_locked(struct exec *x, struct inode *inode, u64 pos, struct fs_extent *out)
 {
-	u64 at = pos >> BLOCK_SHIFT, left = 4 * fs_of(x)->blocks_count;
+	struct extent_map m;
 	int err = file_check(inode_raw(x, inode));
 
-	out->len = 0;
-	while (!err && at < ~0u) { /* there is no block of that number */
-		struct extent_map m;
-
-		err = extent_lookup(x, inode, (lblk_t)at, &m);
-		if (err)
-			return err;
-		if (m.pblk) {
-			*out = (struct fs_extent){.pos = at << BLOCK_SHIFT,
-						  .len = (u64)m.len << BLOCK_SHIFT,
-						  .medium = m.pblk << BLOCK_SHIFT,
-						  .unwritten = m.unwritten};
-			return 0;
-		}
-		at += m.len;
-		if (!left--)
-			return fs_corrupt(x, "more blocks than the medium has", inode->ino, at);
-	}
+	/* ~0u is no block's number */
+	if (!err)
+		err = find_run(x, inode, pos >> BLOCK_SHIFT, ~0u, RUN_MAPPED, &m);
+	if (!err)
+		*out = (struct fs_extent){.pos = (u64)m.lblk << BLOCK_SHIFT,
+					  .len = (u64)m.len << BLOCK_SHIFT,
+					  .medium = m.pblk << BLOCK_SHIFT,
+					  .unwritten = m.unwritten};
 	return err;
 }
 
